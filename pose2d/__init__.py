@@ -1,0 +1,1 @@
+"""People and their joints in the image: OpenPose-style heat maps and part affinity fields."""

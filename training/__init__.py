@@ -1,0 +1,1 @@
+"""What makes the weights: data sets, augmentation, rendered people and the loop."""
