@@ -4,7 +4,7 @@ PoseError                 what a user can mend: one line that says what was expe
 ├── InputError            the clip, image, camera or annotation file cannot be used
 ├── ConfigError           a setting is unknown or out of range
 ├── WeightsError          a weights file is missing, damaged or of another network
-└── MissingDependency     a library or a system package is absent; names the package that brings it
+└── MissingDependencyErrora library or a system package is absent; names the package that brings it
 """
 
 
@@ -24,5 +24,5 @@ class WeightsError(PoseError):
     """Weights that are missing, damaged or made for another network."""
 
 
-class MissingDependency(PoseError):
+class MissingDependencyError(PoseError):
     """A library or system package that is not installed."""

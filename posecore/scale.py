@@ -13,12 +13,10 @@ DEFAULT_HEIGHT_M = 1.70  # assumed for a person of whom nothing is known
 
 
 def knee_to_neck_m(xyz_m: NDArray) -> NDArray[np.float64]:
-    """(..., 21, 3) joints of vnect21 to (...,) knee-to-neck heights: |left knee - left hip| + |spine - pelvis| + |neck - spine|."""
+    """(..., 21, 3) joints of vnect21 to (...,) knee-to-neck heights, as conventions.md defines them."""
     skeleton = load_skeleton("vnect21")
     pairs = [("left_knee", "left_hip"), ("spine", "pelvis"), ("neck", "spine")]
-    return sum(  # type: ignore[return-value]
-        np.linalg.norm(xyz_m[..., skeleton.index(a), :] - xyz_m[..., skeleton.index(b), :], axis=-1) for a, b in pairs
-    )
+    return sum(np.linalg.norm(xyz_m[..., skeleton.index(a), :] - xyz_m[..., skeleton.index(b), :], axis=-1) for a, b in pairs)
 
 
 def person_scale(height_m: float | None) -> float:

@@ -1,0 +1,20 @@
+"""Every test runs with PASSIVE OpenMP waiting (torch on shared cores is up to ten times slower without) and finds shared data."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the project's shared data; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("shared/data is not beside this checkout")
+    return SHARED
