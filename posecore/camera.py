@@ -40,6 +40,7 @@ class Camera:
 
     @property
     def focal_px(self) -> tuple[float, float]:
+        """Focal lengths (fx, fy) in pixels."""
         return float(self.K_px[0, 0]), float(self.K_px[1, 1])
 
     @property

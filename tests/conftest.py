@@ -1,4 +1,4 @@
-"""Every test runs with PASSIVE OpenMP waiting (torch on shared cores is up to ten times slower without) and finds shared data."""
+"""Every test runs with PASSIVE OpenMP waiting (torch on shared cores is far slower without) and finds the shared data."""
 
 import os
 
