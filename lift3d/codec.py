@@ -1,0 +1,100 @@
+"""Between joints and maps: training targets from joints, joints from maps. numpy; the half pixel is `cell_centre`'s.
+
+Heat maps are softmax maps over all cells: the network's logits times `LOGIT_GAIN`, normalised to sum 1. Trained towards a Gaussian
+of `HEAT_SIGMA_CELLS`, so that the logarithm is a parabola around the peak and its apex is the joint, below a cell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRIDE = 8
+LOGIT_GAIN = 8.0  # measured: cross-entropy learns with it from the first steps and hardly without
+HEAT_SIGMA_CELLS = 1.0
+SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
+
+
+def to_cells(xy_px: NDArray) -> NDArray[np.float64]:
+    """Crop pixels to cells of stride 8; a cell's centre is at 8 (i + 0.5) - 0.5 px."""
+    return (np.asarray(xy_px, dtype=np.float64) + 0.5) / STRIDE - 0.5
+
+
+def to_pixels(xy_cells: NDArray) -> NDArray[np.float64]:
+    """Inverse of `to_cells`."""
+    return STRIDE * (np.asarray(xy_cells, dtype=np.float64) + 0.5) - 0.5
+
+
+def encode_heat(xy_px: NDArray, cells: int) -> NDArray[np.float32]:
+    """(J, 2) crop pixels to (J, cells, cells) target distributions summing to 1; all zero for joints outside the crop or NaN."""
+    xy = to_cells(xy_px)
+    grid = np.arange(cells)
+    inside = np.isfinite(xy).all(axis=1) & (xy > -0.5).all(axis=1) & (xy < cells - 0.5).all(axis=1)
+    xy = np.where(inside[:, None], xy, 0.0)
+    gx = np.exp(-0.5 * ((grid - xy[:, :1]) / HEAT_SIGMA_CELLS) ** 2)
+    gy = np.exp(-0.5 * ((grid - xy[:, 1:]) / HEAT_SIGMA_CELLS) ** 2)
+    heat = gy[:, :, None] * gx[:, None, :] * inside[:, None, None]
+    total = heat.sum(axis=(1, 2), keepdims=True)
+    return (heat / np.where(total > 0, total, 1)).astype(np.float32)
+
+
+def softmax_heat(logits: NDArray) -> NDArray[np.float64]:
+    """(..., h, w) heat logits to heat maps that sum to 1."""
+    z = LOGIT_GAIN * logits.astype(np.float64)
+    e = np.exp(z - z.max(axis=(-2, -1), keepdims=True))
+    return e / e.sum(axis=(-2, -1), keepdims=True)
+
+
+def _apex(before: NDArray, at: NDArray, after: NDArray) -> NDArray[np.float64]:
+    """Offset in -0.5..0.5 of the apex of the parabola through three neighbouring log values."""
+    curvature = before - 2 * at + after
+    return np.clip(0.5 * (before - after) / np.where(curvature < -1e-9, curvature, -np.inf), -0.5, 0.5)
+
+
+def find_peaks(heat: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(J, h, w) heat maps to peaks (J, 2) in cells, below a cell, and scores (J,): the mass within SCORE_RADIUS of the peak.
+
+    Sub-cell accuracy: apex of the parabola through the logarithm and its neighbours (exact for a Gaussian); a peak on the
+    border keeps its cell in that direction.
+    """
+    joints, rows, cols = heat.shape
+    flat = heat.reshape(joints, -1).argmax(axis=1)
+    y, x = np.divmod(flat, cols)
+    padded = np.pad(np.log(heat + 1e-30), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    j = np.arange(joints)
+    at = padded[j, y + 1, x + 1]
+    dx = _apex(padded[j, y + 1, x], at, padded[j, y + 1, x + 2]) * ((x > 0) & (x < cols - 1))
+    dy = _apex(padded[j, y, x + 1], at, padded[j, y + 2, x + 1]) * ((y > 0) & (y < rows - 1))
+    near_y = np.abs(np.arange(rows) - y[:, None]) <= SCORE_RADIUS
+    near_x = np.abs(np.arange(cols) - x[:, None]) <= SCORE_RADIUS
+    score = np.einsum("jhw,jh,jw->j", heat, near_y, near_x)
+    return np.stack([x + dx, y + dy], axis=1), np.minimum(score, 1.0)
+
+
+def read_bilinear(maps: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
+    """(C, J, h, w) maps read at (J, 2) cells to (J, C); positions beyond the outer cell centres read the border."""
+    _, joints, rows, cols = maps.shape
+    x = np.clip(xy_cells[:, 0], 0, cols - 1)
+    y = np.clip(xy_cells[:, 1], 0, rows - 1)
+    x0 = np.minimum(x.astype(int), max(cols - 2, 0))
+    y0 = np.minimum(y.astype(int), max(rows - 2, 0))
+    x1, y1 = np.minimum(x0 + 1, cols - 1), np.minimum(y0 + 1, rows - 1)
+    fx, fy = x - x0, y - y0
+    j = np.arange(joints)
+    top = maps[:, j, y0, x0] * (1 - fx) + maps[:, j, y0, x1] * fx
+    bottom = maps[:, j, y1, x0] * (1 - fx) + maps[:, j, y1, x1] * fx
+    return (top * (1 - fy) + bottom * fy).T.astype(np.float64)
+
+
+def decode(maps: NDArray, pelvis: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """One crop's maps (6, J, h, w) to joints.
+
+    Returns xy_px (J, 2) in crop pixels, score (J,), xyz_m (J, 3) relative to the joint `pelvis` in the crop's axes, and
+    sigma_m (J, 2): standard deviation in the image plane and in depth (sqrt(2) times the Laplace scale).
+    """
+    heat = softmax_heat(maps[0])
+    peaks, score = find_peaks(heat)
+    values = read_bilinear(maps[1:], peaks)
+    xyz = values[:, :3] - values[pelvis, :3]
+    sigma = np.sqrt(2.0) * np.exp(np.clip(values[:, 3:], -6.0, 1.0))
+    return to_pixels(peaks), score, xyz, sigma

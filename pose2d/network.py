@@ -1,0 +1,96 @@
+"""The detector's network: features, part affinity field stages, then heat map stages (Cao et al., TPAMI 2019, figure 3).
+
+Sizes are data (`PoseConfig`). `openpose_light` stands on the half-width ResNet-18 pyramid of backbones/, the CPU default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from backbones.resnet import PyramidTrunk, conv_bn
+from posecore.skeleton import load_skeleton
+
+HEAT_CHANNELS = len(load_skeleton("openpose18")) + 1  # the background is last
+PAF_CHANNELS = 2 * len(load_skeleton("openpose18").limbs)
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Size of the network; a card stores it beside the weights."""
+
+    name: str = "openpose_light"
+    width: int = 32  # channels of the trunk's first stage
+    channels: int = 128  # channels of the features at stride 8
+    paf_stages: int = 2
+    heat_stages: int = 1
+    blocks: int = 1  # dense blocks a stage
+    block_width: int = 64  # channels of each of a block's three convolutions
+
+
+class DenseBlock(nn.Module):
+    """Three 3x3 convolutions in a row whose outputs are concatenated: the field of a 7x7 at a lower price (section 3.2)."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(conv_bn(inputs if k == 0 else width, width, 3) for k in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, h, w) to (B, 3 width, h, w)."""
+        outputs = []
+        for conv in self.convs:
+            x = torch.relu(conv(x))
+            outputs.append(x)
+        return torch.cat(outputs, dim=1)
+
+
+def make_stage(inputs: int, outputs: int, config: PoseConfig) -> nn.Sequential:
+    """Dense blocks, then two 1x1 convolutions."""
+    layers: list[nn.Module] = []
+    for _ in range(config.blocks):
+        layers.append(DenseBlock(inputs, config.block_width))
+        inputs = 3 * config.block_width
+    layers += [conv_bn(inputs, config.channels, 1), nn.ReLU(), nn.Conv2d(config.channels, outputs, 1)]
+    return nn.Sequential(*layers)
+
+
+class OpenPoseLight(nn.Module):
+    """Images (B, 3, H, W) in -0.5..0.5, H and W multiples of 32, to the maps of every stage at stride 8."""
+
+    stride = PyramidTrunk.stride
+
+    def __init__(self, config: PoseConfig = PoseConfig()) -> None:
+        super().__init__()
+        self.config = config
+        self.trunk = PyramidTrunk(config.width, config.channels)
+        self.stages = PoseStages(config)
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Part affinity fields [(B, 38, h, w)] and heat maps [(B, 19, h, w)], one of each per stage, the best last."""
+        return self.stages(self.trunk(image))
+
+
+class PoseStages(nn.Module):
+    """Features (B, channels, h, w) to the maps of every stage; each later stage sees the features and the last stage's maps."""
+
+    def __init__(self, config: PoseConfig) -> None:
+        super().__init__()
+        c = config.channels
+        self.paf = nn.ModuleList(
+            make_stage(c if k == 0 else c + PAF_CHANNELS, PAF_CHANNELS, config) for k in range(config.paf_stages)
+        )
+        self.heat = nn.ModuleList(
+            make_stage(c + PAF_CHANNELS + (HEAT_CHANNELS if k else 0), HEAT_CHANNELS, config) for k in range(config.heat_stages)
+        )
+
+    def forward(self, features: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """See OpenPoseLight."""
+        pafs: list[Tensor] = []
+        heats: list[Tensor] = []
+        for stage in self.paf:
+            pafs.append(stage(torch.cat([features, *pafs[-1:]], dim=1)))
+        for stage in self.heat:
+            heats.append(stage(torch.cat([features, pafs[-1], *heats[-1:]], dim=1)))
+        return pafs, heats

@@ -1,0 +1,123 @@
+"""What is done to a picture before the network sees it. Geometry moves the labels along; unknown labels stay unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.types import Crop
+from training.samples import LABELS, PersonLabel
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strengths; 0 switches a part off."""
+
+    rotation_sd_deg: float = 15.0  # normal, cut at 2.5 sd
+    upside_down: float = 0.03  # share turned by any angle
+    scale_sd: float = 0.13  # of the logarithm of the crop's side
+    shift_sd: float = 0.05  # of the crop's side
+    flip: float = 0.5  # share mirrored; left and right change names
+    colour: float = 0.8  # share with changed brightness, contrast, saturation, tint
+    degrade: float = 0.4  # share blurred, noisy, of low resolution or badly compressed
+    occlude: float = 0.3  # share with a patch in front of the person
+
+
+def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float64]:
+    """(2, 3) image pixels to crop pixels: the crop's own window, then turned about its centre, then mirrored."""
+    c, s = np.cos(rotation_rad), np.sin(rotation_rad)
+    R = np.array([[c, -s], [s, c]])
+    if flip:
+        R = np.diag([-1.0, 1.0]) @ R
+    middle = np.full(2, (crop.size_px - 1) / 2)
+    A = crop.scale * R
+    return np.column_stack([A, middle - A @ crop.centre_px])
+
+
+def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip: bool) -> PersonLabel:
+    """The labels under `matrix`; the 3D turns with the picture about the viewing axis and mirrors in x."""
+    xy = person.xy_px @ matrix[:, :2].T + matrix[:, 2]
+    c, s = np.cos(rotation_rad), np.sin(rotation_rad)
+    R = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
+    if flip:
+        R = np.diag([-1.0, 1, 1]) @ R
+    xyz = person.xyz_m @ R.T
+    x0, y0, x1, y1 = person.box_xyxy_px
+    corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) @ matrix[:, :2].T + matrix[:, 2]
+    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    trust, trust_xyz = person.trust, person.trust_xyz
+    if flip:
+        m = LABELS.mirror
+        xy, xyz, trust, trust_xyz = xy[m], xyz[m], trust[m], trust_xyz[m]
+    return PersonLabel(xy.astype(np.float32), trust, xyz.astype(np.float32), trust_xyz, box.astype(np.float32))
+
+
+def random_rotation(rng: np.random.Generator, config: AugmentConfig) -> float:
+    """An angle in radians."""
+    if rng.random() < config.upside_down:
+        return float(rng.uniform(-np.pi, np.pi))
+    return float(np.radians(np.clip(rng.normal(), -2.5, 2.5) * config.rotation_sd_deg))
+
+
+def jitter_crop(crop: Crop, rng: np.random.Generator, config: AugmentConfig) -> Crop:
+    """The crop as a tracker would give it: a little too large, too small or beside the person."""
+    side = crop.side_px * float(np.exp(np.clip(rng.normal(), -2.5, 2.5) * config.scale_sd))
+    centre = crop.centre_px + rng.normal(size=2) * config.shift_sd * side
+    return Crop(centre, side, crop.size_px)
+
+
+def change_colours(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
+    """Contrast 0.5..1.5, brightness +-32 (as the OpenPose recipe), saturation and a tint, as one table and one mix."""
+    if rng.random() >= config.colour:
+        return rgb
+    gain = rng.uniform(0.5, 1.5) * rng.uniform(0.85, 1.15, 3)
+    levels = np.arange(256)[:, None]
+    table = np.clip((levels - 128) * gain + 128 + rng.uniform(-32, 32), 0, 255).astype(np.uint8)
+    out = cv2.LUT(rgb, table[None])
+    if rng.random() < 0.5:
+        grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        keep = float(rng.uniform(0.0, 1.2))
+        out = cv2.addWeighted(out, keep, grey, 1 - keep, 0)
+    return out
+
+
+def degrade(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
+    """One of: blur, sensor noise, low resolution, JPEG."""
+    if rng.random() >= config.degrade:
+        return rgb
+    kind = rng.integers(4)
+    if kind == 0:
+        return cv2.GaussianBlur(rgb, (0, 0), float(rng.uniform(0.4, 1.8)))
+    if kind == 1:
+        noise = rng.normal(0, rng.uniform(2, 14), rgb.shape[:2])[..., None]
+        return np.clip(rgb + noise, 0, 255).astype(np.uint8)
+    if kind == 2:
+        size = rgb.shape[1::-1]
+        small = cv2.resize(rgb, None, fx=float(f := rng.uniform(0.3, 0.8)), fy=float(f), interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+    data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1]
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+
+def occlude(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
+    """A patch of plain colour or of the picture itself, up to a third of the side. Labels stay: the joint is there, hidden."""
+    if rng.random() >= config.occlude:
+        return rgb
+    out = rgb.copy()
+    size = rgb.shape[0]
+    w, h = rng.integers(size // 12, size // 3, 2)
+    x, y = rng.integers(0, size - w), rng.integers(0, size - h)
+    if rng.random() < 0.5:
+        out[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    else:
+        u, v = rng.integers(0, size - w), rng.integers(0, size - h)
+        out[y : y + h, x : x + w] = rgb[v : v + h, u : u + w]
+    return out
+
+
+def change_picture(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
+    """All changes that move no label."""
+    return degrade(occlude(change_colours(rgb, rng, config), rng, config), rng, config)

@@ -1,0 +1,73 @@
+"""Crops and targets for the lifter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lift3d.codec import STRIDE, encode_heat
+from lift3d.crop import crop_from_points
+from posecore.types import Crop
+from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
+from training.samples import LIFT_JOINTS, PersonLabel, Sample
+
+
+def person_crop(person: PersonLabel, size_px: int) -> Crop:
+    """The crop a tracker would use: around the joints that are known (the box where hardly any are)."""
+    crop = crop_from_points(person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0, size_px)
+    if crop is None or (person.trust[LIFT_JOINTS] > 0).sum() < 6:
+        x0, y0, x1, y1 = person.box_xyxy_px
+        crop = crop_from_points(np.array([[x0, y0], [x1, y1]]), np.ones(2, bool), size_px, margin=1.2)
+    assert crop is not None
+    return crop
+
+
+@dataclass(frozen=True)
+class LiftExample:
+    """One crop (S, S, 3) uint8 with its person in crop pixels."""
+
+    rgb: NDArray[np.uint8]
+    person: PersonLabel
+
+
+def make_example(
+    sample: Sample, size_px: int, rng: np.random.Generator | None, config: AugmentConfig, which: int = 0
+) -> LiftExample:
+    """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise."""
+    person = sample.people[which]
+    crop = person_crop(person, size_px)
+    rotation, flip = 0.0, False
+    if rng is not None:
+        crop = jitter_crop(crop, rng, config)
+        rotation, flip = random_rotation(rng, config), bool(rng.random() < config.flip)
+    matrix = similarity(crop, rotation, flip)
+    rgb = warp(sample.read(), matrix, size_px)
+    if rng is not None:
+        rgb = change_picture(rgb, rng, config)
+    return LiftExample(rgb, move_person(person, matrix, rotation, flip))
+
+
+def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.uint8]:
+    """The crop's pixels; black outside the picture (as VNect), blurred before a strong reduction."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale < 0.5:
+        rgb = cv2.resize(rgb, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
+        shrink = np.array([[1 / (2 * scale), 0], [0, 1 / (2 * scale)]])
+        offset = matrix[:, :2] @ np.full(2, 0.5 / (2 * scale) - 0.5) + matrix[:, 2]
+        matrix = np.column_stack([matrix[:, :2] @ shrink, offset])
+    return cv2.warpAffine(rgb, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def lift_target(person: PersonLabel, size_px: int) -> dict[str, NDArray[np.float32]]:
+    """Targets of `lift3d.loss.lift_loss` for one example."""
+    heat = encode_heat(np.where(person.trust[LIFT_JOINTS, None] > 0, person.xy_px[LIFT_JOINTS], np.nan), size_px // STRIDE)
+    # Location maps are read at the joint; where the 2D is unknown there is no place to supervise.
+    return {
+        "heat": heat,
+        "heat_weight": person.trust[LIFT_JOINTS],
+        "xyz": person.xyz_m[LIFT_JOINTS],
+        "xyz_weight": person.trust_xyz[LIFT_JOINTS],
+    }

@@ -1,0 +1,185 @@
+"""One training loop for every network: AdamW, warm-up and cosine, bf16, EMA, resume, a log line per interval, curves."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from training.curves import draw_curves
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast."""
+
+    samples: int = 200_000  # samples seen in all
+    batch: int = 32
+    learning_rate: float = 1.5e-3  # peak
+    weight_decay: float = 0.02
+    warmup_steps: int = 200
+    final_share: float = 0.02  # of the peak rate, at the end of the cosine
+    ema_decay: float = 0.998
+    clip_norm: float = 5.0  # of the gradient
+    seed: int = 1
+    threads: int = 2  # CPU threads of the network
+    log_every_s: float = 60.0
+    save_every_s: float = 300.0
+    evaluate_every: int = 20_000  # samples
+    device: str = "cpu"
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Loss terms; `total` is minimised, the others are logged."""
+
+    def batches(self, config: LoopConfig, seen: int) -> Iterator[Batch]:
+        """Endless batches, going on after `seen` samples."""
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Figures on data that is never trained on."""
+
+
+class Ema:
+    """An exponential moving average of the weights (and a copy of the buffers), which is what is evaluated and shipped."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network; quickly in the first steps, so that the start is forgotten."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for key, value in network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[key].lerp_(value, 1 - decay)
+            else:
+                self.state[key].copy_(value)
+
+
+def rate_at(step: int, steps: int, config: LoopConfig) -> float:
+    """Learning rate as a share of the peak: linear warm-up, then a cosine."""
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    """AdamW; biases and normalisations do not decay."""
+    decay = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+class Trainer:
+    """Runs a task; `folder` keeps checkpoint.pt, log.jsonl and curves.png, and an interrupted run goes on from there."""
+
+    def __init__(self, task: Task, network: nn.Module, config: LoopConfig, folder: Path) -> None:
+        self.task, self.config, self.folder = task, config, folder
+        torch.manual_seed(config.seed)
+        torch.set_num_threads(config.threads)
+        self.network = network.to(config.device, memory_format=torch.channels_last)
+        self.optimizer = make_optimizer(self.network, config)
+        self.ema = Ema(self.network, config.ema_decay)
+        self.step, self.seen = 0, 0
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / "checkpoint.pt").is_file():
+            self._resume()
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.samples // self.config.batch
+
+    def run(self, say: Callable[[str], None] = print) -> dict[str, Any]:
+        """Train to the end; returns the last evaluation."""
+        last_log = last_save = time.monotonic()
+        sums: dict[str, float] = {}
+        count, figures = 0, {}
+        for batch in self.task.batches(self.config, self.seen):
+            if self.step >= self.steps:
+                break
+            for name, value in self._one_step(batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+            count += 1
+            now = time.monotonic()
+            if now - last_log >= self.config.log_every_s:
+                speed = count * self.config.batch / (now - last_log)
+                self._log({**{k: v / count for k, v in sums.items()}, "samples_per_s": speed}, say)
+                sums, count, last_log = {}, 0, now
+            if now - last_save >= self.config.save_every_s:
+                self.save()
+                last_save = now
+            if self.seen // self.config.evaluate_every != (self.seen - self.config.batch) // self.config.evaluate_every:
+                figures = self.evaluate(say)
+                last_log += time.monotonic() - now
+        self.save()
+        return figures or self.evaluate(say)
+
+    def _one_step(self, batch: Batch) -> dict[str, float]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rate_at(self.step, self.steps, self.config)
+        batch = {k: v.to(self.config.device, non_blocking=True) for k, v in batch.items()}
+        self.network.train()
+        terms = self.task.loss(self.network, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        self.optimizer.step()
+        self.step += 1
+        self.seen += self.config.batch
+        self.ema.update(self.network, self.step)
+        return {k: float(v.detach()) for k, v in terms.items()}
+
+    def evaluate(self, say: Callable[[str], None] = print) -> dict[str, float]:
+        """The task's figures with the averaged weights."""
+        live = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        self.network.load_state_dict(self.ema.state)
+        self.network.eval()
+        with torch.inference_mode():
+            figures = self.task.evaluate(self.network)
+        self.network.load_state_dict(live)
+        self._log({f"val_{k}": v for k, v in figures.items()}, say)
+        draw_curves(self.folder / "log.jsonl", self.folder / "curves.png")
+        return figures
+
+    def _log(self, figures: dict[str, float], say: Callable[[str], None]) -> None:
+        row = {"seen": self.seen, **{k: round(v, 5) for k, v in figures.items()}}
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        say("  ".join(f"{k} {v:g}" for k, v in row.items()))
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seen": self.seen,
+            "config": asdict(self.config),
+        }
+        part = self.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.replace(self.folder / "checkpoint.pt")
+
+    def _resume(self) -> None:
+        state = torch.load(self.folder / "checkpoint.pt", map_location=self.config.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.ema.state = state["ema"]
+        self.step, self.seen = state["step"], state["seen"]

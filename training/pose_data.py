@@ -1,0 +1,33 @@
+"""Targets for the detector, from the same samples as the lifter's."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose2d.network import OpenPoseLight
+from pose2d.targets import cells_in_boxes, encode, known_channels, trainable
+from training.samples import PersonLabel, to_openpose18
+
+STRIDE = OpenPoseLight.stride
+
+
+def pose_target(people: list[PersonLabel], size_hw: tuple[int, int], complete: bool) -> dict[str, NDArray]:
+    """Targets of `pose2d.loss.pose_loss` for one picture of this size.
+
+    Small or barely labelled people are ignored, not trained as background. Where not all people are labelled (`complete`
+    false) nothing is known outside the labelled people's padded boxes.
+    """
+    cells = (size_hw[0] // STRIDE, size_hw[1] // STRIDE)
+    box = np.array([p.box_xyxy_px for p in people], dtype=float).reshape(-1, 4)
+    joints = [to_openpose18(p) for p in people]
+    xy = np.array([xy for xy, _ in joints], dtype=float).reshape(-1, 18, 2)
+    valid = np.array([trust > 0 for _, trust in joints], dtype=bool).reshape(-1, 18)
+    learnt = trainable((box[:, 2:] - box[:, :2]).prod(axis=1), valid)
+    heat, paf = encode(xy[learnt], valid[learnt], cells, STRIDE)
+    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, None, box[~learnt])
+    if not complete:
+        pad = 0.05 * (box[:, 2:] - box[:, :2]).max(axis=1, keepdims=True)
+        near = cells_in_boxes(box + pad * np.array([-1, -1, 1, 1]), cells, STRIDE).any(axis=0)
+        heat_known, paf_known = heat_known & near, paf_known & near
+    return {"heat": heat, "paf": paf, "heat_known": heat_known, "paf_known": paf_known}
