@@ -1,0 +1,95 @@
+"""Stage files of a result folder: what the networks gave and what the fit gave, bit for bit, for programs."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.errors import InputError
+from posecore.results import whole_file
+from posecore.types import Floats, Motion, Track
+
+_TRACK_FIELDS = ("frame", "time_s", "xy_px", "score", "xyz_m", "sigma_m")
+_MOTION_FIELDS = ("frame", "time_s", "xyz_m", "quaternion_xyzw", "bone_length_m", "xy_px", "sigma_m", "source")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What later stages must know of a clip without opening it: time_s (F,) of all frames, cuts: first frames of new scenes."""
+
+    time_s: Floats
+    size_wh: tuple[int, int]
+    rate_fps: float
+    cuts: tuple[int, ...] = ()
+
+
+def write_tracks(path: Path, clip: Clip, tracks: Sequence[Track]) -> None:
+    """tracks.npz: the clip's frame times, size, rate and cuts, and every person's track, bit for bit."""
+    head = {f"clip/{name}": np.asarray(value) for name, value in asdict(clip).items()}
+    _write_arrays(path, head | _named(tracks, _TRACK_FIELDS))
+
+
+def read_tracks(path: Path) -> tuple[Clip, list[Track]]:
+    """Clip and tracks of tracks.npz. InputError if it is missing or damaged."""
+    arrays = _read_arrays(path, "clip/time_s")
+    width, height = arrays["clip/size_wh"].tolist()
+    cuts = tuple(int(frame) for frame in arrays["clip/cuts"])
+    clip = Clip(arrays["clip/time_s"], (width, height), float(arrays["clip/rate_fps"]), cuts)
+    return clip, [Track(person, **fields) for person, fields in _persons(arrays)]
+
+
+def write_motions(path: Path, motions: Sequence[Motion]) -> None:
+    """motions.npz: every person's Motion, its report as JSON."""
+    reports = {
+        f"person/{m.person}/report": np.array(json.dumps(m.report, sort_keys=True, default=lambda value: value.tolist()))
+        for m in motions
+    }
+    _write_arrays(path, _named(motions, _MOTION_FIELDS) | reports | {"version": np.array(1)})
+
+
+def read_motions(path: Path) -> list[Motion]:
+    """Motions of motions.npz. InputError if it is missing or damaged."""
+    found = []
+    for person, fields in _persons(_read_arrays(path, "version")):
+        found.append(Motion(person, **{**fields, "report": json.loads(str(fields["report"]))}))
+    return found
+
+
+def _named(items: Sequence[Any], fields: Sequence[str]) -> dict[str, NDArray]:
+    return {f"person/{item.person}/{name}": getattr(item, name) for item in items for name in fields}
+
+
+def _persons(arrays: dict[str, NDArray]) -> list[tuple[int, dict[str, Any]]]:
+    """Arrays named person/<id>/<field>, by rising id."""
+    found: dict[int, dict[str, Any]] = {}
+    for name, value in arrays.items():
+        if name.startswith("person/"):
+            _, person, field = name.split("/")
+            found.setdefault(int(person), {})[field] = value
+    return sorted(found.items())
+
+
+def _write_arrays(path: Path, arrays: dict[str, NDArray]) -> None:
+    with whole_file(path) as part, part.open("wb") as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+
+
+def _read_arrays(path: Path, needed: str) -> dict[str, NDArray]:
+    try:
+        with path.open("rb") as raw, np.load(raw) as file:
+            arrays = dict(file)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or 'damaged'}); is this a result folder?") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise InputError(f"{path}: damaged; run video3d again") from None
+    if needed not in arrays:
+        raise InputError(f"{path}: not a stage file of this program ({needed} is missing); run video3d again")
+    return arrays
