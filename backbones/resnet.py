@@ -71,7 +71,7 @@ class Pyramid(nn.Module):
 
 
 class PyramidTrunk(nn.Module):
-    """Images (B, 3, H, W) to features (B, channels, H / 8, W / 8): what pose2d and lift3d share when a trunk moves between them."""
+    """Images (B, 3, H, W) to features (B, channels, H / 8, W / 8): the trunk of pose2d and lift3d."""
 
     stride = 8
 

@@ -1,7 +1,7 @@
 """Between joints and maps: training targets from joints, joints from maps. numpy; the half pixel is `cell_centre`'s.
 
-Heat maps are softmax maps over all cells: the network's logits times `LOGIT_GAIN`, normalised to sum 1. Trained towards a Gaussian
-of `HEAT_SIGMA_CELLS`, so that the logarithm is a parabola around the peak and its apex is the joint, below a cell.
+Heat maps are softmax maps over all cells: the network's logits times `LOGIT_GAIN`, normalised to sum 1. Trained towards a
+Gaussian of `HEAT_SIGMA_CELLS`, so that the logarithm is a parabola around the peak and its apex is the joint, below a cell.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ def to_pixels(xy_cells: NDArray) -> NDArray[np.float64]:
 
 
 def encode_heat(xy_px: NDArray, cells: int) -> NDArray[np.float32]:
-    """(J, 2) crop pixels to (J, cells, cells) target distributions summing to 1; all zero for joints outside the crop or NaN."""
+    """(J, 2) crop pixels to (J, cells, cells) distributions summing to 1; zero for joints outside the crop or NaN."""
     xy = to_cells(xy_px)
     grid = np.arange(cells)
-    inside = np.isfinite(xy).all(axis=1) & (xy > -0.5).all(axis=1) & (xy < cells - 0.5).all(axis=1)
-    xy = np.where(inside[:, None], xy, 0.0)
+    inside = np.isfinite(xy) & (xy > -0.5) & (xy < cells - 0.5)
+    on = inside.all(axis=1, keepdims=True).astype(np.float64)
+    xy = np.where(on > 0, xy, 0.0)
     gx = np.exp(-0.5 * ((grid - xy[:, :1]) / HEAT_SIGMA_CELLS) ** 2)
     gy = np.exp(-0.5 * ((grid - xy[:, 1:]) / HEAT_SIGMA_CELLS) ** 2)
-    heat = gy[:, :, None] * gx[:, None, :] * inside[:, None, None]
+    heat = gy[:, :, None] * gx[:, None, :] * on[:, :, None]
     total = heat.sum(axis=(1, 2), keepdims=True)
     return (heat / np.where(total > 0, total, 1)).astype(np.float32)
 

@@ -99,22 +99,19 @@ def degrade(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentCon
         small = cv2.resize(rgb, None, fx=float(f := rng.uniform(0.3, 0.8)), fy=float(f), interpolation=cv2.INTER_AREA)
         return cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
     data = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 70))])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
 def occlude(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
-    """A patch of plain colour or of the picture itself, up to a third of the side. Labels stay: the joint is there, hidden."""
+    """A patch of soft random colours, up to a third of the side. Labels stay: the joint is there, hidden."""
     if rng.random() >= config.occlude:
         return rgb
     out = rgb.copy()
     size = rgb.shape[0]
     w, h = rng.integers(size // 12, size // 3, 2)
     x, y = rng.integers(0, size - w), rng.integers(0, size - h)
-    if rng.random() < 0.5:
-        out[y : y + h, x : x + w] = rng.integers(0, 256, 3)
-    else:
-        u, v = rng.integers(0, size - w), rng.integers(0, size - h)
-        out[y : y + h, x : x + w] = rgb[v : v + h, u : u + w]
+    patch = rng.integers(0, 256, (*rng.integers(1, 5, 2), 3)).astype(np.uint8)
+    out[y : y + h, x : x + w] = cv2.resize(patch, (int(w), int(h)), interpolation=cv2.INTER_CUBIC)
     return out
 
 

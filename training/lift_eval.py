@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.codec import decode
+from posecore.metrics import align_similarity
 from posecore.pck import correct_limb_joints
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from training.augment import AugmentConfig
@@ -16,14 +17,6 @@ from training.samples import LIFT_JOINTS, Sample
 
 VNECT = load_skeleton("vnect21")
 LIMBS = VNECT.indices(LIMB_JOINTS)
-
-
-def align(predicted: NDArray, truth: NDArray) -> NDArray:
-    """Similarity alignment of (J, 3) points to the truth (Procrustes, no reflection)."""
-    p, t = predicted - predicted.mean(axis=0), truth - truth.mean(axis=0)
-    u, s, vt = np.linalg.svd(p.T @ t)
-    d = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    return (s * d).sum() / (p**2).sum() * p @ (u * d) @ vt + truth.mean(axis=0)
 
 
 def _examples(samples: list[Sample], size_px: int, batch: int) -> Iterator[list[tuple[str, LiftExample]]]:
@@ -45,7 +38,7 @@ def evaluate_lift(
         maps = maps_of(np.stack([e.rgb for _, e in examples]))
         for (source, example), m in zip(examples, maps, strict=True):
             rows.setdefault(source, []).append(_score(m, example))
-    out = {}
+    out: dict[str, float] = {}
     for source, values in sorted(rows.items()):
         means = np.nanmean(np.array(values), axis=0) if values else np.full(4, np.nan)
         names = ("pck", "mpjpe_mm", "pa_mpjpe_mm", "cover80")
@@ -66,6 +59,6 @@ def _score(maps: NDArray[np.float32], example: LiftExample) -> tuple[float, floa
     mpjpe = 1000 * float(np.linalg.norm(off, axis=1).mean())
     if len(trusted) < 6:
         return pck, mpjpe, np.nan, np.nan
-    aligned = align(xyz[trusted], person.xyz_m[trusted].astype(float)) - person.xyz_m[trusted]
+    aligned = align_similarity(xyz[trusted], person.xyz_m[trusted].astype(float)) - person.xyz_m[trusted]
     half = sigma[trusted][:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
     return pck, mpjpe, 1000 * float(np.linalg.norm(aligned, axis=1).mean()), float((np.abs(off) <= half).mean())

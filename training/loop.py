@@ -92,7 +92,7 @@ class Trainer:
         self.task, self.config, self.folder = task, config, folder
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        self.network = network.to(config.device, memory_format=torch.channels_last)
+        self.network = network.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = make_optimizer(self.network, config)
         self.ema = Ema(self.network, config.ema_decay)
         self.step, self.seen = 0, 0

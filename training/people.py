@@ -81,7 +81,7 @@ def _joints_2d(annotation: dict[str, Any], extra_names: list[str]) -> tuple[NDAr
 
 
 def blaze_to_labels(xyz: NDArray, trusted: NDArray) -> tuple[NDArray, NDArray]:
-    """BlazePose's (33, 3) landmarks and trust (33,) to labels26 joints around the pelvis (26, 3), same unit, and trust (26,)."""
+    """BlazePose's (33, 3) landmarks and trust (33,) to labels26 around the pelvis (26, 3), same unit, and trust."""
     out, trust = np.zeros((26, 3)), np.zeros(26)
     for name, index in _BLAZE.items():
         out[LABELS.index(name)] = xyz[list(index)].mean(axis=0)
@@ -104,8 +104,9 @@ def _person(annotation: dict[str, Any], extra_names: list[str]) -> PersonLabel:
     xy, trust = _joints_2d(annotation, extra_names)
     xyz, trust_xyz = _joints_3d(annotation)
     x, y, w, h = annotation["bbox"]
-    arrays = (xy, trust, xyz, trust_xyz, np.array([x, y, x + w, y + h]))
-    return PersonLabel(*(a.astype(np.float32) for a in arrays), mask=annotation.get("segmentation"))
+    box = np.array([x, y, x + w, y + h])
+    xy, trust, xyz, trust_xyz, box = (a.astype(np.float32) for a in (xy, trust, xyz, trust_xyz, box))
+    return PersonLabel(xy, trust, xyz, trust_xyz, box, annotation.get("segmentation"))
 
 
 def index_shards(folder: Path) -> dict[str, tuple[Path, int, int]]:

@@ -12,7 +12,9 @@ from training.samples import PersonLabel, to_openpose18
 STRIDE = OpenPoseLight.stride
 
 
-def pose_target(people: list[PersonLabel], size_hw: tuple[int, int], complete: bool) -> dict[str, NDArray]:
+def pose_target(
+    people: list[PersonLabel], size_hw: tuple[int, int], complete: bool, ignored_box_xyxy_px: NDArray | None = None
+) -> dict[str, NDArray]:
     """Targets of `pose2d.loss.pose_loss` for one picture of this size.
 
     Small or barely labelled people are ignored, not trained as background. Where not all people are labelled (`complete`
@@ -24,8 +26,10 @@ def pose_target(people: list[PersonLabel], size_hw: tuple[int, int], complete: b
     xy = np.array([xy for xy, _ in joints], dtype=float).reshape(-1, 18, 2)
     valid = np.array([trust > 0 for _, trust in joints], dtype=bool).reshape(-1, 18)
     learnt = trainable((box[:, 2:] - box[:, :2]).prod(axis=1), valid)
+    more = np.zeros((0, 4)) if ignored_box_xyxy_px is None else ignored_box_xyxy_px
+    ignored = np.concatenate([box[~learnt], more])
     heat, paf = encode(xy[learnt], valid[learnt], cells, STRIDE)
-    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, None, box[~learnt])
+    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, None, ignored)
     if not complete:
         pad = 0.05 * (box[:, 2:] - box[:, :2]).max(axis=1, keepdims=True)
         near = cells_in_boxes(box + pad * np.array([-1, -1, 1, 1]), cells, STRIDE).any(axis=0)

@@ -36,7 +36,8 @@ class PersonLabel:
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled."""
+    """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled, but for those
+    inside the ignored boxes (crowds, people without joints)."""
 
     key: str
     source: str
@@ -44,6 +45,7 @@ class Sample:
     people: tuple[PersonLabel, ...]
     read: Callable[[], NDArray[np.uint8]]
     complete: bool = False
+    ignored_box_xyxy_px: tuple[tuple[float, float, float, float], ...] = ()
 
 
 def to_openpose18(person: PersonLabel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

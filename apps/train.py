@@ -1,0 +1,76 @@
+"""Train the networks: `python apps/train.py lift3d --data DIR -o RUN`. The same command on CPU and GPU; a stopped run goes on.
+
+  shared   both networks on one trunk, from scratch; its checkpoint starts the other two
+  lift3d   the lifter, on crops of single people
+  pose2d   the detector, on scenes of several people
+
+DIR holds people/, coco_people/ and backgrounds/ (see docs/training.md). RUN receives checkpoint.pt, log.jsonl, curves.png,
+config.yaml and, at the end, the weights in float16, each with its card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=("shared", "lift3d", "pose2d"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("-c", "--config", type=Path, help="YAML file of settings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, e.g. loop.batch=64")
+    parser.add_argument("--init", type=Path, help="checkpoint.pt or weights (.safetensors) to start a new run from")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare data (default 1)")
+    parser.add_argument("--print-config", action="store_true", help="print the effective settings and stop")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a training; 0 done, 2 for bad input."""
+    options = make_parser().parse_args(argv)
+    from posecore.errors import PoseError
+
+    try:
+        return train(options)
+    except PoseError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+
+
+def train(options: argparse.Namespace) -> int:
+    """What the command line asked for."""
+    import torch
+
+    from posecore.config import describe, override_from_file, override_from_words
+    from training.runs import RUNS, make_trainer, write_weights
+
+    run = RUNS[options.network]
+    if torch.cuda.is_available():
+        run = replace(run, loop=replace(run.loop, device="cuda"))
+    if options.config:
+        run = override_from_file(run, options.config)
+    run = override_from_words(run, options.set)
+    if options.print_config:
+        print(describe(run), end="")
+        return 0
+    trainer = make_trainer(run, options.data, options.output, options.init, options.workers)
+    figures = trainer.run(lambda line: print(line, flush=True))
+    given = " ".join(f"--set {word}" for word in options.set)
+    command = f"python apps/train.py {options.network} --data DIR -o RUN {given}".rstrip()
+    for path in write_weights(run, trainer, figures, command):
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Crops of people to 3D poses: the room's front door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.runtime import Runner, load_into
+from lift3d.codec import decode
+from lift3d.network import LiftConfig, VNectResNet18
+from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.skeleton import load_skeleton
+from posecore.types import Crop, Pose3D
+from posecore.weights import load_weights
+
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_resnet18-v1.safetensors"
+
+
+def cut_crop(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
+    """The crop's pixels (S, S, 3); black outside the picture. Strong reductions average first, so that nothing flickers."""
+    if crop.scale < 0.5:
+        rgb, crop = _shrink(rgb, crop)
+    size = (crop.size_px, crop.size_px)
+    return cv2.warpAffine(rgb, crop.matrix_crop_image, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop]:
+    """The neighbourhood of the crop at twice its final size, and the crop in it."""
+    reach = 0.5 * crop.side_px + 2
+    low = np.maximum(np.floor(crop.centre_px - reach), 0).astype(int)
+    high = np.minimum(np.ceil(crop.centre_px + reach), [rgb.shape[1], rgb.shape[0]]).astype(int)
+    if (high - low < 1).any():
+        return rgb, crop
+    part = rgb[low[1] : high[1], low[0] : high[0]]
+    size = np.maximum(np.round(2 * crop.scale * (high - low)), 1).astype(int)
+    scale = size / (high - low)
+    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    centre = scale * (crop.centre_px - low + 0.5) - 0.5
+    return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
+
+
+class Lifter:
+    """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
+
+    `input_px` is the side of the crops it wants; see `lift3d.crop` for where to cut them.
+    """
+
+    def __init__(self, weights: Path | None = None) -> None:
+        loaded = load_weights(weights or DEFAULT_WEIGHTS, "vnect_resnet18")
+        config = LiftConfig(**loaded.card["config"])
+        self.input_px = config.input_px
+        self.sha256 = loaded.sha256
+        self.weights_name = loaded.path.stem
+        # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).
+        self._sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
+        self._run = Runner(load_into(VNectResNet18(config), loaded))
+        self._skeleton = load_skeleton("vnect21")
+
+    def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
+        """One pose per crop of a picture; joints in image pixels, 3D in true camera axes (docs/conventions.md)."""
+        if not crops:
+            return []
+        maps = self.maps(np.stack([cut_crop(rgb, crop) for crop in crops]))
+        return [self._pose(m, crop, camera) for m, crop in zip(maps, crops, strict=True)]
+
+    def maps(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, S, S, 3) uint8 crops to the network's maps (B, 6, 21, S / 8, S / 8)."""
+        return self._run(crops_rgb, lambda maps: maps)
+
+    def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
+        xy_crop, score, xyz_crop, sigma = decode(maps, self._skeleton.root)
+        R_camera_crop = rotation_to_ray(image_to_ray(crop.centre_px, camera))
+        return Pose3D(crop.to_image(xy_crop), score, xyz_crop @ R_camera_crop.T, sigma * self._sigma_gain)

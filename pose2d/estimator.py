@@ -1,0 +1,69 @@
+"""Pictures to people: the room's front door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backbones.runtime import Runner, load_into
+from pose2d.codec import DecodeSettings, decode
+from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
+from posecore.camera import scale_xy_px
+from posecore.types import Detection2D
+from posecore.weights import load_weights
+
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v1.safetensors"
+MULTIPLE_PX = 32  # the trunk halves five times
+
+
+class PoseEstimator:
+    """OpenPose-style detector on its default or given weights. WeightsError when they do not fit.
+
+    height_px: pictures are resized to this height before the network sees them; the article's 368 by default.
+    """
+
+    def __init__(self, weights: Path | None = None, height_px: int = 368, settings: DecodeSettings | None = None) -> None:
+        loaded = load_weights(weights or DEFAULT_WEIGHTS, "openpose_light")
+        self.sha256 = loaded.sha256
+        self.weights_name = loaded.path.stem
+        self._height_px = height_px
+        self._settings = settings or DecodeSettings()
+        self._run = Runner(load_into(OpenPoseLight(PoseConfig(**loaded.card["config"])), loaded))
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
+        """All people in a picture, joints of openpose18 in its pixels, best first."""
+        heat, paf, scale = self.maps(rgb)
+        people = decode(heat, paf, OpenPoseLight.stride, self._settings)
+        return [Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score) for p in people]
+
+    def maps(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Heat maps (19, h, w), part affinity fields (38, h, w) and the factor by which the picture was resized."""
+        small, scale = self._resize(rgb)
+        both = self._run(small[None], _last_maps)[0]
+        cells = tuple(-(-n // OpenPoseLight.stride) for n in _inner_hw(rgb, scale))
+        both = both[:, : cells[0], : cells[1]]
+        return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], scale
+
+    def _resize(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        """The picture at the network's height, padded with black at the right and below to multiples of 32."""
+        scale = self._height_px / rgb.shape[0]
+        height, width = _inner_hw(rgb, scale)
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(rgb, (width, height), interpolation=interpolation)
+        pad = [-n % MULTIPLE_PX for n in (height, width)]
+        return np.pad(small, ((0, pad[0]), (0, pad[1]), (0, 0))), scale
+
+
+def _inner_hw(rgb: NDArray, scale: float) -> tuple[int, int]:
+    return max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
+
+
+def _last_maps(output: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+    """Heat maps, then fields, of the last stages in one tensor."""
+    pafs, heats = output
+    return torch.cat([heats[-1], pafs[-1]], dim=1)

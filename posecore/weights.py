@@ -1,0 +1,58 @@
+"""Weights that travel with the repository: `NAME.safetensors` in float16 and `NAME.yaml`, its card, side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from posecore.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors by name (float32) with the card that came with them and the file's sha256."""
+
+    path: Path
+    tensors: dict[str, NDArray[np.float32]]
+    card: dict[str, Any]
+    sha256: str
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_weights(path: Path, network: str) -> Weights:
+    """Read weights and card, check the sum and that they are for this network. WeightsError says what is wrong."""
+    card_path = path.with_suffix(".yaml")
+    for part in (path, card_path):
+        if not part.is_file():
+            raise WeightsError(f"weights file {part} is missing; get it back with `git checkout` or name another with --set")
+    card = yaml.safe_load(card_path.read_text(encoding="utf-8"))
+    if card.get("network") != network:
+        raise WeightsError(f"{path.name} holds weights of '{card.get('network')}', expected '{network}'")
+    found = _sha256(path)
+    if card.get("sha256") != found:
+        raise WeightsError(
+            f"{path.name} is damaged: its sha256 is {found[:12]}..., its card says {str(card.get('sha256'))[:12]}..."
+        )
+    from safetensors.numpy import load_file
+
+    return Weights(path, {k: v.astype(np.float32) for k, v in load_file(path).items()}, card, found)
+
+
+def save_weights(path: Path, tensors: dict[str, NDArray], card: dict[str, Any]) -> None:
+    """Write float16 weights and their card; the card gains `sha256`. Batch counters are left out, networks recreate them."""
+    from safetensors.numpy import save_file
+
+    kept = {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in tensors.items() if v.dtype.kind == "f"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(kept, path)
+    text = yaml.safe_dump({**card, "sha256": _sha256(path)}, sort_keys=False, allow_unicode=True, width=120)
+    path.with_suffix(".yaml").write_text(text, encoding="utf-8")

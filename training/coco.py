@@ -1,0 +1,79 @@
+"""COCO keypoint folders through pycocotools: an annotation file and a folder of images, in the official layout."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.errors import InputError
+from posecore.skeleton import convert, load_skeleton
+from training.samples import LABELS, PersonLabel, Sample
+
+COCO = load_skeleton("coco17")
+VISIBILITY_TRUST = np.array([0.0, 0.5, 1.0])  # COCO's v: not labelled, labelled but hidden, visible
+
+
+def load_coco_index(annotations: Path) -> Any:
+    """pycocotools' COCO object, read in silence. InputError for a missing or foreign file."""
+    from pycocotools.coco import COCO as Index  # noqa: N811 (its own name is taken here by the skeleton)
+
+    if not annotations.is_file():
+        raise InputError(f"no annotation file {annotations}; expected COCO's person_keypoints_*.json")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return Index(str(annotations))
+    except (ValueError, KeyError, AssertionError) as error:
+        raise InputError(f"{annotations} is not a COCO annotation file ({error})") from error
+
+
+def coco_person(annotation: dict[str, Any]) -> PersonLabel:
+    """One annotation with keypoints; 2D only; the pelvis comes from its hips, the neck stays unknown."""
+    values = np.array(annotation["keypoints"], dtype=np.float32).reshape(17, 3)
+    values[:, 2] = VISIBILITY_TRUST[values[:, 2].astype(int)]
+    labels = np.nan_to_num(convert(values, COCO, LABELS))
+    hips = LABELS.indices(["left_hip", "right_hip"])
+    # COCO labels no neck above the shoulders: VNect's neck stays unknown, and a pelvis is known only with both hips.
+    labels[LABELS.index("neck"), 2] = 0
+    labels[LABELS.index("pelvis"), 2] = labels[hips, 2].min()
+    x, y, w, h = annotation["bbox"]
+    box = np.array([x, y, x + w, y + h], dtype=np.float32)
+    nothing = np.zeros((26, 3), np.float32), np.zeros(26, np.float32)
+    return PersonLabel(labels[:, :2].astype(np.float32), labels[:, 2].astype(np.float32), *nothing, box)
+
+
+def file_reader(path: Path) -> Callable[[], NDArray[np.uint8]]:
+    """A function that reads one picture file as RGB."""
+
+    def read() -> NDArray[np.uint8]:
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if bgr is None:
+            raise InputError(f"cannot read the picture {path}")
+        return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+    return read
+
+
+def load_coco(annotations: Path, images: Path, source: str = "coco") -> list[Sample]:
+    """One sample per image with people; crowds and people without joints become ignored boxes."""
+    index = load_coco_index(annotations)
+    samples = []
+    for image in index.dataset["images"]:
+        people, ignored = [], []
+        for a in index.imgToAnns[image["id"]]:
+            x, y, w, h = a["bbox"]
+            if a.get("iscrowd") or not a.get("num_keypoints"):
+                ignored.append((x, y, x + w, y + h))
+            else:
+                people.append(coco_person(a))
+        size = (image["width"], image["height"])
+        read = file_reader(images / image["file_name"])
+        if people:
+            samples.append(Sample(image["file_name"], source, size, tuple(people), read, True, tuple(ignored)))
+    return samples

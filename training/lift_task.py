@@ -1,0 +1,99 @@
+"""The lifter's lessons: crops of single people from all sources, mixed per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from backbones.runtime import to_input
+from lift3d.loss import LiftLossConfig, lift_loss
+from lift3d.network import LiftConfig
+from training.augment import AugmentConfig
+from training.lift_data import LiftExample, lift_target, make_example
+from training.lift_eval import evaluate_lift
+from training.loop import Batch, LoopConfig
+from training.samples import Sample
+from training.stream import Example, batches
+
+
+@dataclass(frozen=True)
+class SourceShares:
+    """How often a source is drawn, whatever its size; 0 leaves it out."""
+
+    ccp: float = 2.0  # street fashion, upright
+    sports: float = 1.5  # action
+    lspet: float = 1.0  # gymnasts in every orientation
+    rendered: float = 0.0  # rendered people, the only exact depth
+
+
+@dataclass(frozen=True)
+class LiftLesson:
+    """The lesson plan of the lifter."""
+
+    size_px: int = 160  # side of the training crops, a multiple of 32; small first, the network's input size at last
+    easy_samples: int = 15_000  # samples at the start without gymnasts, whose every orientation is too hard a first lesson
+    shares: SourceShares = field(default_factory=SourceShares)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LiftLossConfig = field(default_factory=LiftLossConfig)
+    network: LiftConfig = field(default_factory=LiftConfig)
+
+
+class SourceMix:
+    """Draws samples so that a source's share is its weight, whatever its size."""
+
+    def __init__(self, samples: list[Sample], shares: SourceShares) -> None:
+        weights = asdict(shares)
+        self.by_source = {s: [x for x in samples if x.source == s] for s in weights}
+        self.weights = {s: w for s, w in weights.items() if w > 0 and self.by_source[s]}
+
+    def draw(self, rng: np.random.Generator, easy: bool) -> Sample:
+        """One sample; an easy one is no gymnast."""
+        names = [s for s in self.weights if not (easy and s == "lspet")]
+        p = np.array([self.weights[s] for s in names])
+        pool = self.by_source[names[rng.choice(len(names), p=p / p.sum())]]
+        return pool[rng.integers(len(pool))]
+
+
+class LiftTask:
+    """See training.loop.Task; the network is VNectResNet18."""
+
+    def __init__(self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1) -> None:
+        self.mix = SourceMix(train, lesson.shares)
+        self.val, self.lesson, self.workers = val, lesson, workers
+
+    def example(self, i: int, rng: np.random.Generator) -> LiftExample:
+        """Augmented crop i."""
+        sample = self.mix.draw(rng, easy=i < self.lesson.easy_samples)
+        which = int(rng.integers(len(sample.people)))
+        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which)
+
+    def make(self, i: int, rng: np.random.Generator) -> Example:
+        """Training example i."""
+        example = self.example(i, rng)
+        return {"rgb": example.rgb, **lift_target(example.person, self.lesson.size_px)}
+
+    def batches(self, config: LoopConfig, seen: int) -> Iterator[dict[str, Any]]:
+        """See training.loop.Task."""
+        return batches(self.make, config.batch, config.seed, seen, config.samples, self.workers)
+
+    def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """See training.loop.Task."""
+        with torch.autocast(batch["rgb"].device.type, torch.bfloat16):
+            maps = network(to_input(batch["rgb"]))
+        return lift_loss(maps, batch, self.lesson.loss)
+
+    def maps_of(self, network: nn.Module, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Crops (B, S, S, 3) to the lifter's maps."""
+        device = next(network.parameters()).device
+        with torch.autocast(device.type, torch.bfloat16):
+            return network(to_input(torch.from_numpy(rgb).to(device))).float().cpu().numpy()
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Accuracy on held-out crops."""
+        return evaluate_lift(lambda rgb: self.maps_of(network, rgb), self.val, self.lesson.size_px)

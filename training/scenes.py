@@ -1,0 +1,167 @@
+"""Pictures for the detector: composites of cut-out people, photos, backgrounds; all on one canvas size.
+
+A composite pastes 0 to 5 people, cut out by their masks, onto a background: every person in it is labelled, so that it may
+teach what is *not* a joint, and crossing people teach the part affinity fields (docs/training.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.types import Crop
+from training.augment import AugmentConfig, change_colours, change_picture, move_person, random_rotation, similarity
+from training.lift_data import warp
+from training.samples import PersonLabel, Sample
+
+Reader = Callable[[], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class SceneShares:
+    """How often a kind of scene is drawn; 0 leaves it out."""
+
+    composite: float = 0.55  # cut-outs on a background; the fields' lesson
+    photo: float = 0.2  # photos of one labelled person, the rest unknown
+    scene: float = 0.25  # fully labelled photos
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """What the canvas shows."""
+
+    size_px: int = 256  # side of the canvas
+    shares: SceneShares = field(default_factory=SceneShares)
+    people: tuple[float, ...] = (0.08, 0.27, 0.3, 0.18, 0.1, 0.07)  # chances of 0, 1, 2, ... people in a composite
+    height_share: tuple[float, float] = (0.28, 1.0)  # of the canvas: a person's longer side
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A canvas (S, S, 3) uint8 with its people in canvas pixels; see `training.samples.Sample` for the rest."""
+
+    rgb: NDArray[np.uint8]
+    people: list[PersonLabel]
+    complete: bool
+    ignored_box_xyxy_px: NDArray[np.float64]
+
+
+class SceneMaker:
+    """Makes scenes from cut-outs (samples of one person with a mask), whole labelled pictures and empty backgrounds."""
+
+    def __init__(
+        self, cutouts: list[Sample], photos: list[Sample], scenes: list[Sample], backgrounds: list[Reader], config: SceneConfig
+    ) -> None:
+        self.cutouts = [s for s in cutouts if s.people[0].mask is not None]
+        self.photos, self.scenes, self.backgrounds, self.config = photos, scenes, backgrounds, config
+
+    def make(self, rng: np.random.Generator) -> Scene:
+        """One random scene."""
+        wanted = asdict(self.config.shares)
+        shares = {k: v for k, v in wanted.items() if v > 0 and (k == "composite" or getattr(self, k + "s"))}
+        kinds = list(shares)
+        kind = kinds[rng.choice(len(kinds), p=np.array(list(shares.values())) / sum(shares.values()))]
+        scene = self._composite(rng) if kind == "composite" else self._whole(getattr(self, kind + "s"), rng)
+        return replace(scene, rgb=change_picture(scene.rgb, rng, self.config.augment))
+
+    def _background(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random window of a random background."""
+        size = self.config.size_px
+        rgb = self.backgrounds[rng.integers(len(self.backgrounds))]()
+        side = min(rgb.shape[:2]) * rng.uniform(0.4, 1.0)
+        room = np.array(rgb.shape[1::-1]) - side
+        centre = rng.uniform(0, 1, 2) * room + side / 2 - 0.5
+        flip = bool(rng.random() < 0.5)
+        return warp(rgb, similarity(Crop(centre, side, size), 0.0, flip), size)
+
+    def _composite(self, rng: np.random.Generator) -> Scene:
+        size = self.config.size_px
+        canvas = self._background(rng).astype(np.float32)
+        chances = np.array(self.config.people)
+        people: list[PersonLabel] = []
+        for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
+            sample = self.cutouts[rng.integers(len(self.cutouts))]
+            rgb, alpha, person = self._cut_out(sample, rng)
+            if alpha.sum() < 200:
+                continue
+            people = [_behind(p, alpha) for p in people]
+            canvas += alpha[..., None] * (rgb - canvas)
+            people.append(person)
+        keep = [p for p in people if _mostly_inside(p, size)]
+        ignored = [p.box_xyxy_px for p in people if not _mostly_inside(p, size)]
+        return Scene(canvas.astype(np.uint8), keep, True, np.array(ignored, dtype=float).reshape(-1, 4))
+
+    def _cut_out(self, sample: Sample, rng: np.random.Generator) -> tuple[NDArray, NDArray, PersonLabel]:
+        """A person somewhere on the canvas: colours, feathered alpha (S, S) in 0..1 and labels."""
+        config, size = self.config, self.config.size_px
+        person = sample.people[0]
+        low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
+        longer = float((high - low).max())
+        share = np.exp(rng.uniform(*np.log(config.height_share)))
+        side = longer / share
+        at = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share)
+        centre = (low + high) / 2 + at * side
+        rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
+        matrix = similarity(Crop(centre, side, size), rotation, flip)
+        rgb = change_colours(sample.read(), rng, config.augment)
+        mask = decode_mask(person.mask) * np.uint8(255)
+        alpha = cv2.GaussianBlur(warp(mask, matrix, size), (0, 0), 0.8).astype(np.float32) / 255
+        return warp(rgb, matrix, size).astype(np.float32), alpha, move_person(person, matrix, rotation, flip)
+
+    def _whole(self, samples: list[Sample], rng: np.random.Generator) -> Scene:
+        """A labelled picture, scaled so that one of its people has a fair size, shifted and turned."""
+        config, size = self.config, self.config.size_px
+        sample = samples[rng.integers(len(samples))]
+        focus = sample.people[rng.integers(len(sample.people))].box_xyxy_px
+        longer = max(float((focus[2:] - focus[:2]).max()), 8.0)
+        side = longer / np.exp(rng.uniform(*np.log(config.height_share)))
+        side = min(side, 1.3 * max(sample.size_wh))
+        centre = (focus[:2] + focus[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
+        rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
+        matrix = similarity(Crop(centre, side, size), rotation, flip)
+        people = [move_person(p, matrix, rotation, flip) for p in sample.people]
+        seen = [p for p in people if _touches(p.box_xyxy_px, size)]
+        ignored = [_move_box(np.array(b), matrix) for b in sample.ignored_box_xyxy_px]
+        rgb = warp(sample.read(), matrix, size)
+        return Scene(rgb, seen, sample.complete, np.array(ignored, dtype=float).reshape(-1, 4))
+
+
+def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
+    """COCO run-length encoding to (H, W) of 0 and 1."""
+    from pycocotools import mask
+
+    return mask.decode(rle)
+
+
+def _move_box(box: NDArray, matrix: NDArray) -> NDArray:
+    corners = box[[[0, 1], [2, 1], [0, 3], [2, 3]]] @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+
+
+def _touches(box: NDArray, size: int) -> bool:
+    return bool((box[:2] < size).all() and (box[2:] > 0).all())
+
+
+def _inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:
+    return np.all((person.xy_px > -0.5) & (person.xy_px < size - 0.5), axis=1)
+
+
+def _mostly_inside(person: PersonLabel, size: int) -> bool:
+    """Whether enough of the person is on the canvas to be learnt."""
+    known = person.trust > 0
+    return bool(known.any() and _inside(person, size)[known].mean() > 0.3)
+
+
+def _behind(person: PersonLabel, alpha: NDArray) -> PersonLabel:
+    """The person after somebody was pasted in front: covered joints are hidden, and unknown when nearly all are."""
+    size = len(alpha)
+    x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
+    covered = (alpha[y, x] > 0.5) & _inside(person, size)
+    trust = np.where(covered, np.minimum(person.trust, 0.5), person.trust).astype(np.float32)
+    return replace(person, trust=trust)
