@@ -140,9 +140,11 @@ class Motion:
     """One person's fitted motion over T consecutive input frames (rows without a person are NaN with source EMPTY).
 
     frame (T,) int; time_s (T,); xyz_m (T, 21, 3): joints in the camera frame, metres; quaternion_xyzw (T, 21, 4): rotation of
-    every joint relative to its parent (the root relative to the camera), rest pose of fitting/kinematics; bone_length_m (21,):
-    distance to the parent, 0 for the root; xy_px (T, 21, 2): the fitted joints projected; sigma_m (T, 21, 2): standard
-    deviation in the image plane and in depth; source (T, 21): Source codes; report: figures and findings for people.
+    the bone that ends in a joint relative to the bone that ends in its parent (the root's relative to the camera), so that
+    R_j = R_parent q_j and x_j = x_parent + R_j rest_j bone_length_j with the T-pose directions rest_j of fitting.body;
+    bone_length_m (21,): distance to the parent, 0 for the root; xy_px (T, 21, 2): the fitted joints projected; sigma_m
+    (T, 21, 2): standard deviation in the image plane and in depth; source (T, 21): Source codes; report: figures and findings
+    for people.
     """
 
     person: int

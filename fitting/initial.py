@@ -1,0 +1,135 @@
+"""Where the solver starts, in closed form: the root from a linear least squares, the rotations from the lifted joints."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
+
+from fitting import rotation
+from fitting.body import load_body
+from fitting.kinematics import Pose, rest_pose
+from fitting.measure import Measurements
+from posecore.camera import Camera, image_to_ray
+
+Floats = NDArray[np.float64]
+CALM_S = 0.08  # standard deviation of the average over time
+STRAIGHT = 0.2  # sine of the bend below which a limb does not tell where its hinge points
+
+
+def root_positions(lifted_m: Floats, xy_px: Floats, weight: Floats, camera: Camera, rounds: int = 5) -> Floats:
+    """(T, 3) root so that lifted joints (T, 21, 3) fall on xy_px (T, 21, 2); NaN where fewer than two joints count.
+
+    x = X / Z of the undistorted pixel gives two equations per joint that are linear in the root: tx - x tz = x Z - X. Solved by
+    least squares with weights (T, 21), repeated with Geman-McClure weights of the errors against a displaced joint.
+    """
+    ray = image_to_ray(xy_px, camera)[..., :2]
+    A = np.zeros((*ray.shape, 3))
+    A[..., 0, 0] = A[..., 1, 1] = 1.0
+    A[..., 2] = -ray
+    b = ray * lifted_m[..., 2:] - lifted_m[..., :2]
+    robust, root = np.ones_like(weight), np.full((len(ray), 3), np.nan)
+    enough = (weight > 0).sum(axis=1) >= 2
+    for _ in range(rounds):
+        w = (weight * robust)[enough, :, None, None]
+        At = np.swapaxes(A[enough] * w, -1, -2)
+        normal = (At @ A[enough]).sum(axis=1) + 1e-9 * np.eye(3)
+        right = (At @ b[enough][..., None]).sum(axis=1)
+        root[enough] = np.linalg.solve(normal, right)[..., 0]
+        error = np.linalg.norm((A @ root[:, None, :, None])[..., 0] - b, axis=-1)
+        middle = np.nanmedian(np.where(weight > 0, error, np.nan)[enough], axis=1) if enough.any() else np.zeros(0)
+        robust[enough] = 1 / (1 + (error[enough] / (3 * middle[:, None] + 1e-6)) ** 2) ** 2
+    return root
+
+
+def _frames(along: Floats, across: Floats) -> Floats:
+    """(..., 3, 3) right-handed axes with x along `along` and y as near `across` as may be."""
+    x = along / np.maximum(np.linalg.norm(along, axis=-1, keepdims=True), 1e-9)
+    y = across - np.sum(across * x, axis=-1, keepdims=True) * x
+    y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-9)
+    return np.stack([x, y, np.cross(x, y)], axis=-1)
+
+
+def _turn(rest_along: Floats, rest_across: Floats, along: Floats, across: Floats) -> Floats:
+    """(T, 3, 3) rotation of resting directions onto (T, 3) directions; `across` only as far as it is across."""
+    return _frames(along, across) @ _frames(rest_along, rest_across).T
+
+
+def _swing(a: Floats, b: Floats) -> Floats:
+    """(T, 3, 3) smallest rotation of the direction a (3,) onto unit b (T, 3); any half turn where they are opposite."""
+    v, c = np.cross(a, b), b @ a
+    K = np.zeros((len(b), 3, 3))
+    K[:, 0, 1], K[:, 0, 2], K[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
+    K -= np.swapaxes(K, 1, 2).copy()
+    return np.eye(3) + K + K @ K / np.maximum(1 + c, 1e-6)[:, None, None]
+
+
+def _unit(v: Floats) -> Floats:
+    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+
+
+def _limb(parent: Floats, upper: Floats, lower: Floats, rest: Floats, axis: Floats) -> tuple[Floats, Floats]:
+    """Ball (T, 3, 3) and bend (T,) of a limb with camera directions upper, lower (T, 3), its ball in `parent` (T, 3, 3)."""
+    u, f = (np.einsum("tji,tj->ti", parent, _unit(v)) for v in (upper, lower))
+    normal = np.cross(u, f)
+    hinge = normal + STRAIGHT * (_swing(rest, u) @ axis)
+    bend = np.arctan2(np.linalg.norm(normal, axis=1), np.sum(u * f, axis=1))
+    return _turn(rest, axis, u, hinge), bend
+
+
+def start_pose(measured: Measurements, camera: Camera) -> Pose:
+    """A pose for every row from the lifted joints and the image; rows without measurements take their neighbours'."""
+    joint = load_body().skeleton.index
+    known = measured.inverse_m[..., 0] > 0
+    lifted = np.stack([_fill(measured.lifted_m[:, j], known[:, j]) for j in range(known.shape[1])], axis=1)
+    smooth = _calm(lifted, measured)
+    if not known[:, [joint("left_hip"), joint("right_hip"), joint("spine")]].any(axis=0).all():
+        pose = rest_pose(len(measured))
+    else:
+        pose = _pose_of(smooth)
+        pose.ball[:] = rotation.nearest(_calm(pose.ball, measured))
+    root = root_positions(lifted, measured.xy_px, np.where(measured.inverse_px > 0, measured.score, 0.0), camera)
+    good = np.isfinite(root).all(axis=1) & (root[:, 2] > 0.3) & (root[:, 2] < 100.0)
+    pose.root_m[:] = _calm(_fill(root, good), measured) if good.any() else [0.0, 0.0, 4.0]
+    return pose
+
+
+def _pose_of(lifted: Floats) -> Pose:
+    """Rotations of (T, 21, 3) root-relative joints, limb by limb from the trunk."""
+    body, joint = load_body(), load_body().skeleton.index
+    at = {name: lifted[:, j] for j, name in enumerate(body.skeleton.joints)}
+    pose = rest_pose(len(lifted))
+    hinge = {(h.joint, h.name): i for i, h in enumerate(body.hinges)}
+    ball = {b.joint: i for i, b in enumerate(body.balls)}
+    up, left = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
+    pelvis = _turn(up, left, at["spine"] - at["pelvis"], at["left_hip"] - at["right_hip"])
+    chest = _turn(up, left, at["neck"] - at["spine"], at["left_shoulder"] - at["right_shoulder"])
+    pose.ball[:, 0], pose.ball[:, ball[joint("neck")]] = pelvis, np.swapaxes(pelvis, 1, 2) @ chest
+    for side in ("left", "right"):
+        for parent, a, b, c in ((chest, "shoulder", "elbow", "wrist"), (pelvis, "hip", "knee", "ankle")):
+            a, b, c = (f"{side}_{part}" for part in (a, b, c))
+            h = hinge[joint(c), "flexion"]
+            turn, bend = _limb(parent, at[b] - at[a], at[c] - at[b], body.rest[joint(b)], body.hinges[h].axis)
+            pose.ball[:, ball[joint(b)]], pose.angle_rad[:, h] = turn, bend
+    return pose
+
+
+def _calm(values: Floats, measured: Measurements) -> Floats:
+    """(T, ...) values averaged over about CALM_S seconds within every joined stretch: the solver must not start in tangles."""
+    out = values.copy()
+    ends = np.flatnonzero(np.append(~measured.joined, True)) + 1
+    for a, b in zip(np.append(0, ends[:-1]), ends, strict=True):
+        if b - a > 2:
+            frames = CALM_S * (b - a - 1) / (measured.time_s[b - 1] - measured.time_s[a])
+            out[a:b] = gaussian_filter1d(
+                median_filter(values[a:b], (3,) + (1,) * (values.ndim - 1), mode="nearest"), frames, axis=0, mode="nearest"
+            )
+    return out
+
+
+def _fill(values: Floats, good: NDArray[np.bool_]) -> Floats:
+    """(T, 3) values with the rows that are not good interpolated over the row number; zeros if none is good."""
+    if good.all() or not good.any():
+        return np.where(good[:, None], values, 0.0)
+    rows = np.arange(len(values))
+    return np.stack([np.interp(rows, rows[good], values[good, k]) for k in range(values.shape[1])], axis=1)

@@ -1,0 +1,122 @@
+"""What the networks saw of one person, as the fit weighs it: one row per frame of the clip that is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitting.settings import FitSettings
+from posecore.errors import InputError
+from posecore.scale import person_scale
+from posecore.types import Track
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """T rows. xy_px (T, 21, 2) and 1/sigma in 1/px (T, 21); lifted_m (T, 21, 3) in true metres and 1/sigma in 1/m (T, 21, 3).
+
+    1/sigma is 0 where a joint was not measured (its value is then 0 too). score (T, 21); joined (T - 1,): whether a row and the
+    next belong to one motion; fresh (T,): the share of a frame that a memory-less prior counts, 30 dt.
+    """
+
+    time_s: Floats
+    xy_px: Floats
+    inverse_px: Floats
+    lifted_m: Floats
+    inverse_m: Floats
+    score: Floats
+    joined: NDArray[np.bool_]
+    fresh: Floats
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    def rows(self, start: int, stop: int) -> Measurements:
+        """The rows start .. stop - 1."""
+        parts = {f.name: getattr(self, f.name)[start:stop] for f in fields(self) if f.name != "joined"}
+        return Measurements(**parts, joined=self.joined[start : stop - 1])
+
+
+def news_share(dt_s: Floats, memory_s: float) -> Floats:
+    """New share of a frame's evidence if errors fade as r = exp(-dt / memory): (1 - r) / (1 + r)."""
+    return np.tanh(0.5 * dt_s / memory_s) if memory_s > 0 else np.ones_like(dt_s)
+
+
+def frame_steps(time_s: Floats) -> Floats:
+    """(T,) seconds for which each row stands: the median step if there are no neighbours to tell otherwise."""
+    if len(time_s) < 2:
+        return np.full(len(time_s), 1 / 30)
+    steps = np.diff(time_s)
+    return np.minimum(np.append(steps, np.inf), np.append(np.inf, steps))
+
+
+def _check(track: Track, frame: NDArray, time_s: Floats) -> None:
+    """Raise InputError unless the clip's frames and times increase together and contain the track's."""
+    if len(frame) != len(time_s) or not (np.diff(time_s) > 0).all() or not (np.diff(frame) > 0).all():
+        raise InputError("fit: the clip's frames and time stamps must be equally many and strictly increase")
+    if not np.isin(track.frame, frame).all():
+        raise InputError("fit: the track has frames that the clip's list of frames lacks; pass the frames of the same clip")
+
+
+def expand(track: Track, frame: NDArray[np.int64], time_s: Floats) -> Track:
+    """The track with one row for every frame of the clip, NaN and score 0 where it had none."""
+    _check(track, frame, time_s)
+    rows = np.searchsorted(frame, track.frame)
+    parts = {}
+    for name in ("xy_px", "score", "xyz_m", "sigma_m"):
+        values = getattr(track, name)
+        parts[name] = np.full((len(frame), *values.shape[1:]), 0.0 if name == "score" else np.nan)
+        parts[name][rows] = values
+    parts["score"] = np.nan_to_num(parts["score"])
+    return Track(track.person, frame, time_s, **parts)
+
+
+def present_rows(measured: Measurements, settings: FitSettings) -> NDArray[np.int64]:
+    """Rows that are fitted: those in which anything was measured, and those of absences short enough to be filled."""
+    seen = np.flatnonzero((measured.inverse_px > 0).any(axis=1) | (measured.inverse_m > 0).any(axis=(1, 2)))
+    if len(seen) == 0:
+        return seen
+    time = measured.time_s
+    short = np.diff(time[seen]) <= settings.fill_gap_s + 1.5 * frame_steps(time).min()
+    filled = [np.arange(a + 1, b) for a, b, ok in zip(seen[:-1], seen[1:], short, strict=True) if ok]
+    return np.sort(np.concatenate([seen, *filled]))
+
+
+def pick(measured: Measurements, rows: NDArray[np.int64]) -> Measurements:
+    """The given rows; two that were not neighbours are not joined."""
+    parts = {f.name: getattr(measured, f.name)[rows] for f in fields(measured) if f.name != "joined"}
+    return Measurements(**parts, joined=np.diff(rows) == 1)
+
+
+def _body_height_px(xy_px: Floats) -> Floats:
+    """(T, 1) size of the person in the image: the longer side of the joints' box, at least 1."""
+    low = np.where(np.isfinite(xy_px), xy_px, np.inf).min(axis=1)
+    high = np.where(np.isfinite(xy_px), xy_px, -np.inf).max(axis=1)
+    return np.maximum((high - low).max(axis=1, keepdims=True), 1.0)
+
+
+def weigh(track: Track, height_m: float | None, settings: FitSettings) -> Measurements:
+    """The track's rows as measurements: noise from its sigmas, scores and the settings, lengths scaled to the person."""
+    scale, steps = person_scale(height_m), frame_steps(track.time_s)
+    seen = (track.score >= settings.score_floor) & np.isfinite(track.xy_px).all(axis=2)
+    known = (track.score >= settings.score_floor) & np.isfinite(track.xyz_m).all(axis=2)
+    trust = np.sqrt(np.clip(track.score, settings.score_floor, 1.0))
+    sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * _body_height_px(track.xy_px)) / trust
+    sigma_m = np.where(np.isfinite(track.sigma_m), track.sigma_m, 0.1)[:, :, [0, 0, 1]] * settings.lift_sigma * scale
+    sigma_m = np.maximum(sigma_m, settings.lift_sigma_floor_m) / trust[..., None]
+    share_px = np.sqrt(news_share(steps, settings.pixel_memory_s))[:, None]
+    share_m = np.sqrt(news_share(steps, settings.lift_memory_s))[:, None, None]
+    return Measurements(
+        time_s=track.time_s,
+        xy_px=np.where(seen[..., None], track.xy_px, 0.0),
+        inverse_px=np.where(seen, share_px / sigma_px, 0.0),
+        lifted_m=np.where(known[..., None], track.xyz_m * scale, 0.0),
+        inverse_m=np.where(known[..., None], share_m / sigma_m, 0.0),
+        score=track.score,
+        joined=np.ones(max(len(steps) - 1, 0), dtype=bool),
+        fresh=30.0 * np.minimum(steps, 1 / 30),
+    )

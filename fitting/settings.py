@@ -1,0 +1,40 @@
+"""Every setting of the fit, once, with its unit and advice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What the fit believes about its measurements, about bodies and about motion.
+
+    Noise that lives for a while says the same thing in neighbouring frames; `*_memory_s` is how long. Every measurement is
+    weighted by the share of it that is new, so that results do not depend on the frame rate.
+    """
+
+    # 2D joints: standard deviation of a joint seen with score 1
+    pixel_sigma_px: float = 2.0  # floor, in pixels; raise for blurred or strongly compressed video
+    pixel_sigma_body: float = 0.010  # share of the person's height in the image, added in quadrature
+    pixel_memory_s: float = 0.02  # 0 for independent errors
+    pixel_outlier: float = 3.0  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure)
+    # lifted joints: Track.sigma_m times these
+    lift_sigma: float = 1.0  # raise if the lift is known to be worse than it says
+    lift_sigma_floor_m: float = 0.02  # no lifted joint is believed more than this, metres
+    lift_memory_s: float = 0.10  # errors of a network change with the pose, not with the frame
+    lift_outlier: float = 3.0  # standard deviations, as pixel_outlier
+    score_floor: float = 0.05  # joints with a lower score are not measurements at all
+    # motion
+    root_acceleration_mps2: float = 4.0  # root mean square at 30 frames a second; walking 2, sport 6
+    restlessness: float = 1.0  # factor on every angle's acceleration of body.yaml; lower is smoother
+    depth_velocity_mps: float = 1.5  # along the viewing ray; lower if depth wobbles
+    # body
+    prior: float = 1.0  # strength of the weak pull to the middle of every joint's range; 0 turns it off
+    limit_rad: float = 0.05  # how far a joint may pass its range for one standard deviation
+    # gaps
+    fill_gap_s: float = 0.5  # shorter absences are bridged, longer ones stay empty
+    # solver
+    iterations: int = 12  # at most, per pass
+    tolerance: float = 1e-4  # relative decrease of the energy that counts as progress
+    window_frames: int = 1000  # frames solved together in long clips; memory grows with it, results do not change
+    overlap_s: float = 2.0  # on both sides of a window
