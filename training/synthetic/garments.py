@@ -27,9 +27,10 @@ class Topology:
     """
 
     def __init__(self, face_vertex: NDArray, face_texture: NDArray, texcoord: NDArray) -> None:
-        pairs, inverse = np.unique(np.stack([face_vertex.ravel(), face_texture.ravel()]), axis=1, return_inverse=True)
-        self.vertex = pairs[0].astype(np.int64)
-        self.texcoord = texcoord[pairs[1]].astype(np.float32)
+        pair = face_vertex.ravel().astype(np.int64) * len(texcoord) + face_texture.ravel()
+        pairs, inverse = np.unique(pair, return_inverse=True)
+        self.vertex, texture = pairs // len(texcoord), pairs % len(texcoord)
+        self.texcoord = texcoord[texture].astype(np.float32)
         self.faces = inverse.reshape(-1, 3).astype(np.int32)
         self.source_faces = face_vertex.astype(np.int64)
         corners, owners = face_vertex.ravel(), np.repeat(np.arange(len(face_vertex)), 3)

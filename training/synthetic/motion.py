@@ -54,7 +54,12 @@ class MotionBank:
         raw = pack.arrays("motion")
         bounds = list(zip(raw["start"][:-1], raw["start"][1:], raw["names"], strict=True))
         self.clips = [
-            MotionClip(str(name), str(name).rsplit("_", 1)[0], raw["q"][a:b] / np.float32(127), raw["t"][a:b].astype(np.float32))
+            MotionClip(
+                str(name),
+                str(name).rsplit("_", 1)[0],
+                (raw["q"][a:b] / np.float32(127)).astype(np.float32),
+                raw["t"][a:b].astype(np.float32),
+            )
             for a, b, name in split(bounds, part)
         ]
         self.categories = sorted({clip.category for clip in self.clips})

@@ -94,5 +94,5 @@ def sample_curl(fingers: dict[str, list[int]], rng: Rng) -> dict[int, Matrices]:
         most_deg = rng.uniform(0, 55) * (rng.random() < 0.8)
         bones = fingers[side]
         angles = sign * most_deg * rng.uniform(0.3, 1, len(bones))
-        curl |= dict(zip(bones, Rotation.from_euler("z", angles, degrees=True).as_matrix(), strict=True))
+        curl |= dict(zip(bones, Rotation.from_euler("z", angles[:, None], degrees=True).as_matrix(), strict=True))
     return curl

@@ -1,0 +1,78 @@
+"""Render clothed people with exact labels: `stills` for training, `clip` for videos with truth.
+
+python apps/render.py stills --assets DIR --count 1000 --seed 1 -o OUT
+python apps/render.py clip --assets DIR --seconds 10 --people 2 -o OUT.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from posecore.errors import ConfigError, PoseError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="render", description="Render clothed people with exact labels.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    stills = commands.add_parser("stills", help="labelled crops of people in shards (format: training/synthetic/rendered.py)")
+    stills.add_argument("--count", type=int, required=True, help="pictures to make")
+    stills.add_argument("--size", type=int, default=320, metavar="PX", help="side of the square pictures (default 320)")
+    stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
+    stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
+    stills.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the shards; finished ones are kept"
+    )
+    for command in (stills,):
+        command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
+        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
+        command.add_argument(
+            "--part", choices=("train", "test"), default="train", help="share of bodies, motions and backgrounds"
+        )
+    return parser
+
+
+def _render_stills(args: argparse.Namespace) -> None:
+    from multiprocessing import get_context
+
+    if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
+        raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
+    counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
+    numbered = list(enumerate(counts))
+    jobs = [(args, numbered[worker :: args.workers]) for worker in range(min(args.workers, len(numbered)))]
+    if len(jobs) == 1:
+        _stills_worker(*jobs[0])
+    else:
+        with get_context("spawn").Pool(len(jobs)) as pool:  # a forked child could not use the parent's OpenGL
+            pool.starmap(_stills_worker, jobs)
+
+
+def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> None:
+    from training.synthetic.assets import open_assets
+    from training.synthetic.stills import write_shards
+
+    pack = open_assets(args.assets)
+    write_shards(pack, args.out, shards, args.seed, args.part, args.size, lambda path: print(path, flush=True))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    args = _parser().parse_args(argv)
+    # One software rasteriser thread a process: more of them lose to more processes.
+    for variable in ("LP_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    try:
+        _render_stills(args)
+    except PoseError as error:
+        print(f"render: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""Still crops of one or two clothed people with exact labels, for training; written as shards that `rendered.py` reads.
+
+Deterministic: shard k of seed s depends on (s, k, part, size) alone, so any number of workers writes the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.camera import Camera
+from training.synthetic.assets import AssetPack, Part
+from training.synthetic.labels import Visibility, label_person
+from training.synthetic.lighting import backdrop_light, room_light
+from training.synthetic.motion import MotionBank
+from training.synthetic.people import Person, Posed, Troupe
+from training.synthetic.poses import PoseMix, sample_curl, sample_pose
+from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter
+from training.synthetic.renderer import Draw, Light, Picture, Renderer
+from training.synthetic.scene import SceneTextures, backdrop_image, occluder, room, seat
+from training.synthetic.sensor import SensorLook, develop
+from training.synthetic.viewpoint import crop_camera, look_at, sample_eye
+
+Rng = np.random.Generator
+SHARD_SIZE = 250
+_PELVIS = JOINTS.index("pelvis")
+_PEOPLE_APART_M = 0.5
+
+
+@dataclass(frozen=True)
+class StillMix:
+    """What stills show."""
+
+    size_px: int = 320  # side of the square picture
+    second_person: float = 0.25  # share of pictures with another person near by
+    room: float = 0.5  # share in a synthetic room; the others stand before a flat backdrop
+    occluded: float = 0.22  # share with something held in front
+    floor_shadow: float = 0.75  # share of flat backdrops with shadows on the invisible floor
+    pose: PoseMix = field(default_factory=PoseMix)
+
+
+@dataclass(frozen=True)
+class Still:
+    """One labelled picture: rgb (H, W, 3) uint8; people: labels of everybody, the crop's subject first; person (H, W) uint8."""
+
+    rgb: NDArray[np.uint8]
+    camera: Camera
+    people: list[PersonLabel]
+    person: NDArray[np.uint8]
+    jpeg_quality: int
+
+
+@dataclass(frozen=True)
+class _Cast:
+    """Who is in the picture."""
+
+    people: list[Person]
+    poses: list[Posed]
+    sitting: list[bool]
+
+
+class StillStudio:
+    """Makes labelled stills."""
+
+    def __init__(self, pack: AssetPack, part: Part = "train", mix: StillMix | None = None) -> None:
+        self.mix = mix or StillMix()
+        self.renderer = Renderer()
+        self.textures = SceneTextures(pack, part, self.renderer)
+        self.troupe = Troupe(pack, part, self.renderer, self.textures)
+        self.bank = MotionBank(pack, part)
+
+    def make(self, rng: Rng) -> Still:
+        """A still whose subject can be seen: at least nine joints visible, one behind the own body counting half."""
+        while True:
+            still = self._try(rng)
+            codes = still.people[0].visibility
+            if (codes == Visibility.VISIBLE).sum() + 0.5 * (codes == Visibility.BEHIND_SELF).sum() >= 9:
+                return still
+
+    def _try(self, rng: Rng) -> Still:
+        cast = self._cast(rng)
+        subject = cast.poses[0].joints_m
+        target = subject[_PELVIS] + rng.normal(0, 0.12, 3)
+        eye = sample_eye(target, rng)
+        T_camera_stage = look_at(eye, target, rng.normal(0, 3))
+        camera = crop_camera(subject, T_camera_stage, self.mix.size_px, rng)
+        draws = [
+            d for k, (p, pose) in enumerate(zip(cast.people, cast.poses, strict=True)) for d in self._person_draws(p, pose, k)
+        ]
+        draws += self._props(cast, eye, rng)
+        picture = self._shoot(draws, camera, T_camera_stage, subject[_PELVIS], rng)
+        rgb = develop(picture, SensorLook.sample(rng), rng)
+        return Still(rgb, camera, _labels(cast, camera, T_camera_stage, picture), picture.person, int(rng.integers(40, 95)))
+
+    def _person_draws(self, person: Person, pose: Posed, index: int) -> list[Draw]:
+        return person.draws(self.renderer.bones(pose.T_bones), index + 1)
+
+    def _cast(self, rng: Rng) -> _Cast:
+        count = 2 if rng.random() < self.mix.second_person else 1
+        people, poses, sitting = self.troupe.pick(count, rng), [], []
+        for k, person in enumerate(people):
+            still_pose = sample_pose(self.bank, rng, self.mix.pose)
+            posed = self.troupe.pose(person, still_pose.Q_roles, sample_curl(self.troupe.retargeter.fingers, rng))
+            poses.append(posed.on_floor(*(_beside(rng) if k else (0.0, 0.0))))
+            sitting.append(still_pose.sitting)
+        return _Cast(people, poses, sitting)
+
+    def _props(self, cast: _Cast, eye: NDArray, rng: Rng) -> list[Draw]:
+        parts = []
+        for pose, sitting in zip(cast.poses, cast.sitting, strict=True):
+            if sitting and rng.random() < 0.75:
+                parts += seat(self.textures, pose.joints_m[_PELVIS], rng)
+        draws = [Draw(self.renderer.mesh(part), self.renderer.still_bones) for part in parts]
+        if rng.random() < self.mix.occluded:
+            target = cast.poses[0].joints_m[int(rng.integers(len(JOINTS)))]
+            thing = self.renderer.mesh(occluder(self.textures, target, eye, rng))
+            draws.append(Draw(thing, self.renderer.still_bones, casts_shadow=False))
+        return draws
+
+    def _shoot(self, draws: list[Draw], camera: Camera, T_camera_stage: NDArray, centre: NDArray, rng: Rng) -> Picture:
+        image = backdrop_image(self.textures, camera.size_wh, rng)
+        light: Light
+        floor_shadow = 0.0
+        if rng.random() < self.mix.room:
+            forward, eye = T_camera_stage[2, :3], -T_camera_stage[:3, :3].T @ T_camera_stage[:3, 3]
+            walls = room(self.textures, np.arctan2(forward[0], forward[2]), eye[1], rng)
+            draws = draws + [
+                Draw(self.renderer.mesh(part), self.renderer.still_bones, casts_shadow=k > 1) for k, part in enumerate(walls)
+            ]
+            light = room_light(centre, rng)
+        else:
+            light = backdrop_light(image, centre, rng)
+            floor_shadow = float(rng.uniform(0.2, 0.65)) if rng.random() < self.mix.floor_shadow else 0.0
+        return self.renderer.render(draws, camera, T_camera_stage, light, self.renderer.texture(image), floor_shadow)
+
+
+def _beside(rng: Rng) -> tuple[float, float]:
+    """A place for a second person, near but not inside the first."""
+    while True:
+        x, z = rng.uniform(-1.4, 1.4), rng.uniform(-1.3, 1.0)
+        if np.hypot(x, z) > _PEOPLE_APART_M:
+            return float(x), float(z)
+
+
+def _labels(cast: _Cast, camera: Camera, T_camera_stage: NDArray, picture: Picture) -> list[PersonLabel]:
+    labels = []
+    for k, (person, pose) in enumerate(zip(cast.people, cast.poses, strict=True)):
+        xyz = pose.joints_m @ T_camera_stage[:3, :3].T + T_camera_stage[:3, 3]
+        labels.append(label_person(xyz, camera, picture, k + 1, person.shape.stature_m))
+    return labels
+
+
+def write_shard(studio: StillStudio, seed: int, shard: int, count: int, path: Path) -> None:
+    """Write `count` stills of shard `shard` to `path`."""
+    rng = np.random.default_rng([seed, shard])
+    studio.troupe.forget()
+    writer = ShardWriter()
+    for _ in range(count):
+        still = studio.make(rng)
+        writer.add(still.rgb, still.jpeg_quality, still.camera, still.people, still.person)
+    writer.save(path, seed)
+
+
+def write_shards(
+    pack: AssetPack,
+    out: Path,
+    shards: list[tuple[int, int]],
+    seed: int,
+    part: Part,
+    size_px: int,
+    report: Callable[[Path], None],
+) -> None:
+    """Write shards [(number, count), ...] to the folder `out`, skipping what is there; `report` is told each finished file."""
+    studio = StillStudio(pack, part, StillMix(size_px=size_px))
+    for number, count in shards:
+        path = out / f"{part}_{seed}_{number:04d}.npz"
+        if not path.exists():
+            write_shard(studio, seed, number, count, path)
+        report(path)
