@@ -1,3 +1,48 @@
-"""Rendered people as training samples: exact joints, exact depth."""
+"""Rendered people as training samples: exact joints and, alone among the sources, exact depth."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.scale import KNEE_TO_NECK_M, knee_to_neck_m
+from training.samples import LABELS, LIFT_JOINTS, PersonLabel, Sample
+from training.synthetic.rendered import PersonLabel as RenderedPerson
+from training.synthetic.rendered import RenderedSample, load_rendered
+
+# By visibility code: outside the picture, behind another thing, behind the own body, visible.
+VISIBILITY_TRUST = np.array([0.0, 0.5, 0.7, 1.0], dtype=np.float32)
+
+
+def load_rendered_samples(path: Path) -> list[Sample]:
+    """All pictures of a rendered data set; every person in them is labelled."""
+    return [_sample(rendered, f"{path.name}:{k}") for k, rendered in enumerate(load_rendered(path))]
+
+
+def _sample(rendered: RenderedSample, key: str) -> Sample:
+    width, height = rendered.camera.size_wh
+    people = tuple(p for p in (_person(label, rendered.camera) for label in rendered.people) if p is not None)
+    return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True)
+
+
+def _reader(rendered: RenderedSample) -> Callable[[], NDArray[np.uint8]]:
+    return lambda: np.asarray(rendered.rgb)
+
+
+def _person(label: RenderedPerson, camera: Camera) -> PersonLabel | None:
+    """In the axes of a camera that looks at the person (docs/conventions.md) and at the lift's scale; None if quite unseen."""
+    trust = VISIBILITY_TRUST[label.visibility]
+    if not (trust > 0).any():
+        return None
+    xy = np.nan_to_num(label.xy_px)
+    seen = xy[trust > 0]
+    box = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
+    R_camera_crop = rotation_to_ray(image_to_ray((box[:2] + box[2:]) / 2, camera))
+    xyz = (label.xyz_m - label.xyz_m[LABELS.root]) @ R_camera_crop
+    xyz = xyz * (KNEE_TO_NECK_M / knee_to_neck_m(xyz[LIFT_JOINTS]))
+    known = np.ones(len(LABELS), dtype=np.float32)
+    return PersonLabel(xy.astype(np.float32), trust, xyz.astype(np.float32), known, box.astype(np.float32))

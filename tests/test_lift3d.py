@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+
+from lift3d import codec
+from lift3d.crop import crop_from_detection, crop_from_points
+from lift3d.lifter import cut_crop
+from lift3d.loss import lift_loss
+from lift3d.network import LiftConfig, VNectResNet18
+from posecore.types import Crop, Detection2D
+
+CELLS = 32
+
+
+def perfect_logits(heat):
+    """Logits whose softmax is the target itself."""
+    return (np.log(heat + 1e-12) / codec.LOGIT_GAIN).astype(np.float64)
+
+
+def test_cells_and_pixels_are_inverse_and_half_a_pixel_is_where_it_should_be():
+    assert codec.to_pixels(0.0) == 3.5  # centre of the first 8 px cell
+    xy = np.random.default_rng(0).uniform(0, 255, (50, 2))
+    np.testing.assert_allclose(codec.to_pixels(codec.to_cells(xy)), xy, atol=1e-12)
+
+
+def test_encode_then_peak_is_exact_below_a_hundredth_of_a_pixel():
+    # Away from the border the softmax of a Gaussian's logarithm is a Gaussian: its parabola has the exact apex.
+    xy = np.random.default_rng(1).uniform(24, 231, (21, 2))
+    heat = codec.softmax_heat(perfect_logits(codec.encode_heat(xy, CELLS)))
+    peaks, score = codec.find_peaks(heat)
+    np.testing.assert_allclose(codec.to_pixels(peaks), xy, atol=0.01)
+    assert (score > 0.95).all()
+
+
+def test_joints_outside_or_unknown_have_no_target():
+    heat = codec.encode_heat(np.array([[-20.0, 10.0], [np.nan, 5.0], [128.0, 128.0]]), CELLS)
+    assert heat[:2].sum() == 0
+    assert heat[2].sum() == pytest.approx(1, abs=1e-6)
+
+
+def test_two_peaks_give_the_stronger_and_share_the_score():
+    heat = 0.7 * codec.encode_heat(np.array([[60.0, 60.0]]), CELLS) + 0.3 * codec.encode_heat(np.array([[200.0, 200.0]]), CELLS)
+    peaks, score = codec.find_peaks(heat.astype(float))
+    np.testing.assert_allclose(codec.to_pixels(peaks[0]), [60, 60], atol=0.1)
+    assert score[0] == pytest.approx(0.7, abs=0.02)
+
+
+def test_bilinear_reading_is_exact_on_a_plane_and_reads_the_border_outside():
+    y, x = np.mgrid[0:CELLS, 0:CELLS]
+    plane = (2 * x - 3 * y + 1.0)[None, None]
+    at = np.array([[4.25, 7.75]])
+    assert codec.read_bilinear(plane, at)[0, 0] == pytest.approx(2 * 4.25 - 3 * 7.75 + 1, abs=1e-12)
+    assert codec.read_bilinear(plane, np.array([[-5.0, 100.0]]))[0, 0] == plane[0, 0, CELLS - 1, 0]
+
+
+def test_decode_reads_the_location_maps_at_the_peak_and_subtracts_the_pelvis():
+    rng = np.random.default_rng(2)
+    xy, xyz = rng.uniform(30, 220, (21, 2)), rng.normal(size=(21, 3))
+    maps = np.zeros((6, 21, CELLS, CELLS))
+    maps[0] = perfect_logits(codec.encode_heat(xy, CELLS))
+    maps[1:4] = xyz.T[:, :, None, None]
+    maps[4], maps[5] = np.log(0.02), np.log(0.05)
+    got_xy, _, got, sigma = codec.decode(maps, pelvis=14)
+    np.testing.assert_allclose(got_xy, xy, atol=0.01)
+    np.testing.assert_allclose(got, xyz - xyz[14], atol=1e-12)
+    np.testing.assert_allclose(sigma, np.sqrt(2) * np.tile([0.02, 0.05], (21, 1)))
+
+
+def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():
+    crop = Crop(np.array([103.2, 57.9]), 180.0, 256)
+    xy = np.random.default_rng(3).uniform(0, 300, (20, 2))
+    M = crop.matrix_crop_image
+    np.testing.assert_allclose(xy @ M[:, :2].T + M[:, 2], crop.to_crop(xy), atol=1e-9)
+    np.testing.assert_allclose(crop.to_image(crop.to_crop(xy)), xy, atol=1e-9)
+
+
+@pytest.mark.parametrize("side", [64.0, 256.0, 900.0])  # enlarged, as it is, strongly reduced
+def test_cut_crop_puts_a_spot_where_the_crop_says(side):
+    at = np.array([412.0, 388.0])
+    y, x = np.mgrid[0:800, 0:800]
+    spread = side / 40
+    spot = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * spread**2))
+    crop = Crop(at + side * np.array([0.11, -0.07]), side, 128)
+    cut = cut_crop(np.repeat(spot[..., None], 3, 2).astype(np.uint8), crop)[..., 0].astype(float)
+    v, u = np.mgrid[0:128, 0:128]
+    centre = np.array([(cut * u).sum(), (cut * v).sum()]) / cut.sum()
+    np.testing.assert_allclose(centre, crop.to_crop(at), atol=0.1)  # 8-bit rounding of the spot's skirts
+
+
+def test_crops_follow_the_known_joints_only():
+    xy = np.array([[10.0, 20.0], [110.0, 220.0], [9999.0, 9999.0]])
+    crop = crop_from_points(xy, np.array([True, True, False]), 256, margin=1.5)
+    assert crop is not None
+    np.testing.assert_allclose(crop.centre_px, [60, 120])
+    assert crop.side_px == 300
+    assert crop_from_points(xy, np.array([True, False, False]), 256) is None  # one point has no size
+    nobody = Detection2D(np.full((18, 2), np.nan), np.zeros(18))
+    assert crop_from_detection(nobody, 256) is None
+
+
+def random_target(seed=0):
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(30, 220, (2, 21, 2))
+    heat = np.stack([codec.encode_heat(p, CELLS) for p in xy])
+    return {
+        "heat": torch.from_numpy(heat),
+        "heat_weight": torch.ones(2, 21),
+        "xyz": torch.from_numpy(rng.normal(size=(2, 21, 3)).astype(np.float32)),
+        "xyz_weight": torch.ones(2, 21),
+    }
+
+
+def test_unknown_joints_give_no_gradient():
+    target = random_target()
+    target["heat_weight"][:, 5] = 0
+    target["xyz_weight"][:, 7] = 0
+    maps = torch.randn(2, 6, 21, CELLS, CELLS, requires_grad=True)
+    lift_loss(maps, target)["total"].backward()
+    assert maps.grad is not None
+    assert maps.grad[:, 0, 5].abs().max() == 0
+    assert maps.grad[:, 1:, 7].abs().max() == 0
+    assert maps.grad[:, 0, 7].abs().max() > 0
+    assert maps.grad[:, 1:, 5].abs().max() > 0
+
+
+def test_a_perfect_answer_has_the_least_loss():
+    target = random_target(1)
+    maps = torch.zeros(2, 6, 21, CELLS, CELLS)
+    maps[:, 0] = torch.from_numpy(perfect_logits(target["heat"].numpy()))
+    maps[:, 1:4] = target["xyz"].permute(0, 2, 1)[..., None, None]
+    terms = lift_loss(maps, target)
+    entropy = np.log(2 * np.pi * np.e)  # of the target itself: a Gaussian of one cell
+    assert float(terms["heat"]) == pytest.approx(entropy, abs=0.01)
+    assert float(terms["location"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_network_gives_six_maps_a_joint_at_stride_eight():
+    network = VNectResNet18(LiftConfig(width=8, channels=16)).eval()
+    with torch.inference_mode():
+        assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 6, 21, 12, 12)
