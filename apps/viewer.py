@@ -1,0 +1,127 @@
+"""Look at results in 3D: `python apps/viewer.py clip_pose3d`, a window with the skeletons in their world.
+
+Without a display: --screenshot OUT.png --frame N, or --movie OUT.mp4 (with --turntable the view walks once around).
+Several folders are shown together, to compare results of the same clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from apps.viewer_show import ResultShow
+
+OVERSAMPLING = 2  # pictures are drawn this much larger and scaled down: smooth edges
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    from apps.viewer_player import KEYS_HELP
+
+    parser = argparse.ArgumentParser(
+        prog="viewer", description=__doc__, epilog=f"keys: {KEYS_HELP}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="+", type=Path, metavar="DIR", help="result folder of video3d; several to compare")
+    parser.add_argument("--screenshot", type=Path, metavar="OUT.png", help="write one picture and stop; needs no display")
+    parser.add_argument("--movie", type=Path, metavar="OUT.mp4", help="write the whole clip as a film; needs no display")
+    parser.add_argument("--turntable", action="store_true", help="with --movie: walk once around the people")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame to show first, counted from 0")
+    parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("W", "H"), help="pixels (1280 720)")
+    parser.add_argument("--azimuth", type=float, default=30.0, help="degrees to the right of the clip's camera (30)")
+    parser.add_argument("--elevation", type=float, default=14.0, help="degrees above the horizon (14)")
+    parser.add_argument("--with-camera", action="store_true", help="stand back until the clip's camera is in the picture too")
+    parser.add_argument("--colour", choices=("person", "sigma", "source"), default="person", help="what joint colours mean")
+    parser.add_argument("--picture", choices=("yes", "none"), default="yes", help="show the clip's picture too")
+    parser.add_argument("--renderer", choices=("open3d", "opencv"), default="open3d", help="opencv draws without OpenGL")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Show results; 0 done, 2 for bad input or a missing library."""
+    options = make_parser().parse_args(argv)
+    from posecore.errors import ConfigError, PoseError
+
+    try:
+        if min(options.size) < 64 or max(options.size) > 8192:
+            raise ConfigError(f"--size: expected 64 to 8192 pixels, got {options.size[0]} {options.size[1]}")
+        if options.turntable and not options.movie:
+            raise ConfigError("--turntable needs --movie OUT.mp4")
+        view_results(options)
+    except PoseError as error:
+        print(f"viewer: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def view_results(options: argparse.Namespace) -> None:
+    """Picture, film or window, as asked for."""
+    from apps.result_folder import load_result
+    from apps.viewer_show import ResultShow
+    from apps.viewer_stage import make_renderer
+    from posecore.errors import ConfigError
+
+    results = [load_result(folder) for folder in options.folder]
+    frames = len(results[0].time_s)
+    if not 0 <= options.frame < frames:
+        raise ConfigError(f"--frame: the clip has frames 0 to {frames - 1}, got {options.frame}")
+    off_screen = bool(options.screenshot or options.movie)
+    if not off_screen and options.renderer == "opencv":
+        raise ConfigError("--renderer opencv draws pictures only: add --screenshot OUT.png or --movie OUT.mp4")
+    factor = OVERSAMPLING if off_screen else 1
+    size_wh = (options.size[0] * factor, options.size[1] * factor)
+    renderer = make_renderer(options.renderer, size_wh, visible=not off_screen)
+    show = ResultShow(results, renderer, options.colour, options.picture == "yes")
+    show.frame_all(options.azimuth, options.elevation, options.with_camera, options.turntable)
+    try:
+        if options.screenshot:
+            write_screenshot(show, options)
+        if options.movie:
+            write_movie(show, options)
+        if not off_screen:
+            show.play(options.frame)
+    finally:
+        show.close()
+
+
+def write_screenshot(show: ResultShow, options: argparse.Namespace) -> None:
+    """One frame as a picture file."""
+    import cv2
+
+    from posecore.errors import InputError
+
+    show.show(options.frame)
+    rgb = show.annotated(options.frame, tuple(options.size))
+    try:
+        written = cv2.imwrite(str(options.screenshot), rgb[..., ::-1])
+    except cv2.error:
+        written = False
+    if not written:
+        raise InputError(f"{options.screenshot}: cannot be written; the folder must exist and the name end in .png or .jpg")
+    print(options.screenshot)
+
+
+def write_movie(show: ResultShow, options: argparse.Namespace) -> None:
+    """The whole clip as a film, at its own times."""
+    from posecore.video import VideoWriter
+
+    size_wh = tuple(options.size)
+    frames = range(options.frame, len(show.time_s))
+    with VideoWriter(options.movie, size_wh, show.rate_fps) as film:
+        for frame in frames:
+            if options.turntable:
+                show.turn(360 / len(frames))
+            show.show(frame)
+            film.write(show.annotated(frame, size_wh), float(show.time_s[frame] - show.time_s[frames[0]]))
+    print(options.movie)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""`Viewer`: skeletons in their world, one call per frame. The caller keeps the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.viewer_scene import (
+    PERSON_COLOURS,
+    Mesh,
+    floor_mesh,
+    frustum_corners,
+    frustum_mesh,
+    person_mesh,
+    shadow_mesh,
+    side_colours,
+    trail_mesh,
+)
+from apps.viewer_view import View, view_on
+from posecore.camera import Camera
+from posecore.errors import ConfigError
+from posecore.skeleton import load_skeleton
+from posecore.types import Source
+from posecore.world import World
+
+Floats = NDArray[np.float64]
+RendererName = Literal["open3d", "opencv"]
+TRAIL_JOINTS = ("pelvis", "right_hand", "left_hand", "right_toe", "left_toe")
+TRAIL_ROWS = 40  # points of a trail: 1.3 s at 30 frames per second
+FRUSTUM_DEPTH_M = 0.7  # where the clip's picture hangs in front of its camera
+SIGMA_RANGE_M = (0.02, 0.15)  # standard deviations shown in the first and the last colour
+_SURE, _UNSURE = np.array([0.13, 0.40, 0.67]), np.array([0.84, 0.19, 0.15])
+SOURCE_COLOURS = {
+    Source.EMPTY: (0.6, 0.6, 0.6),
+    Source.MEASURED: (0.15, 0.55, 0.30),
+    Source.WEAK: (0.85, 0.70, 0.10),
+    Source.OCCLUDED: (0.90, 0.45, 0.10),
+    Source.OUTSIDE: (0.80, 0.15, 0.15),
+    Source.FILLED: (0.55, 0.40, 0.70),
+}
+
+
+class Renderer(Protocol):
+    """What draws: Open3DRenderer or PainterRenderer."""
+
+    size_wh: tuple[int, int]
+    interactive: bool
+
+    def put(self, name: str, mesh: Mesh) -> None:
+        """Show a mesh, or move the one of that name."""
+
+    def put_picture(self, name: str, corners: Floats, rgb: NDArray[np.uint8]) -> None:
+        """Show an image on a rectangle of the world."""
+
+    def look(self, view: View) -> None:
+        """Stand at `view`."""
+
+    def draw(self) -> bool:
+        """Render; False after the window was closed."""
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What is shown."""
+
+    def close(self) -> None:
+        """Free the window."""
+
+
+def make_renderer(name: str, size_wh: tuple[int, int], visible: bool) -> Renderer:
+    """A renderer by name. MissingDependencyError if Open3D cannot be used here, ConfigError for an unknown name."""
+    if name == "open3d":
+        from apps.viewer_open3d import Open3DRenderer
+
+        return Open3DRenderer(size_wh, visible)
+    if name == "opencv":
+        from apps.viewer_opencv import PainterRenderer
+
+        return PainterRenderer(size_wh, visible)
+    raise ConfigError(f"no renderer '{name}'; there are open3d and opencv")
+
+
+class Viewer:
+    """Shows people in a world with ground, shadows, trails and the clip's camera.
+
+        viewer = Viewer(world, camera, make_renderer("open3d", (1280, 720), visible=True))
+        for people in source_of_poses:           # {person: (21, 3) joints in the camera frame, metres; NaN where unknown}
+            if not viewer.show(people):          # False once the window is closed
+                break
+
+    `look` moves the view, `picture` returns what is shown.
+    """
+
+    def __init__(self, world: World, camera: Camera | None, renderer: Renderer, floor_m: float = 6.0) -> None:
+        self.world, self.camera, self.renderer = world, camera, renderer
+        self._trails: dict[int, Floats] = {}
+        self._hidden = np.full((len(load_skeleton("vnect21")), 3), np.nan)
+        self._people: set[int] = set()
+        renderer.put("floor", floor_mesh((0.0, 0.0), floor_m))
+        if camera is not None:
+            self._frustum = frustum_corners(camera, world.T_world_camera, FRUSTUM_DEPTH_M)
+            renderer.put("camera", frustum_mesh(*self._frustum))
+        self.look(View((0.0, 0.0, 0.9), 6.0))
+
+    def look(self, view: View) -> None:
+        """Look from elsewhere."""
+        self.view = view
+        self.renderer.look(view)
+
+    def frame_all(
+        self, xyz_camera_m: Floats, azimuth_deg: float = 30.0, elevation_deg: float = 14.0, around: bool = False
+    ) -> None:
+        """Stand so that all (..., 3) points fit into the picture; `around`: also while the view turns about them."""
+        width, height = self.renderer.size_wh
+        self.look(view_on(self.world.points(xyz_camera_m), width / height, azimuth_deg, elevation_deg, around))
+
+    def show(
+        self,
+        people: Mapping[int, Floats],
+        rgb: NDArray[np.uint8] | None = None,
+        trails: Mapping[int, Floats] | None = None,
+        colours: Mapping[int, Floats] | None = None,
+    ) -> bool:
+        """Draw one frame; people shown before and missing now vanish.
+
+        people: person number to (21, 3) joints, camera frame, metres; rgb: the clip's picture, shown in the camera's frustum;
+        trails: person number to (L, 21, 3) earlier joints, oldest first; left out, the viewer remembers what it was shown;
+        colours: person number to (21, 3) joint colours 0..1. Returns False after the window was closed.
+        """
+        for person in sorted(self._people | set(people)):
+            xyz_camera_m = people.get(person, self._hidden)
+            self._show_person(person, xyz_camera_m, (colours or {}).get(person))
+            self._show_trail(person, xyz_camera_m, (trails or {}).get(person))
+        self._people |= set(people)
+        if rgb is not None and self.camera is not None:
+            self.renderer.put_picture("clip", self._frustum[1], rgb)
+        return self.renderer.draw()
+
+    def picture(self, size_wh: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """What is shown, (H, W, 3) uint8 RGB, scaled down to `size_wh` if given."""
+        image = self.renderer.picture()
+        if size_wh is None or size_wh == self.renderer.size_wh:
+            return image
+        return np.asarray(cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    def camera_outline(self) -> Floats:
+        """(5, 3) the drawn camera's centre and picture corners, camera frame; empty without a camera."""
+        if self.camera is None:
+            return np.empty((0, 3))
+        return np.vstack(frustum_corners(self.camera, np.eye(4), FRUSTUM_DEPTH_M))
+
+    def close(self) -> None:
+        """Close the window."""
+        self.renderer.close()
+
+    def _show_person(self, person: int, xyz_camera_m: Floats, colours: Floats | None) -> None:
+        joint_colours = side_colours(person_colour(person)) if colours is None else colours
+        mesh = person_mesh(self.world.points(xyz_camera_m), joint_colours)
+        self.renderer.put(f"shadow {person}", shadow_mesh(mesh))
+        self.renderer.put(f"person {person}", mesh)
+
+    def _show_trail(self, person: int, xyz_camera_m: Floats, past: Floats | None) -> None:
+        if past is None:
+            past = np.concatenate([self._trails.get(person, self._hidden[None]), xyz_camera_m[None]])[-TRAIL_ROWS:]
+            self._trails[person] = past
+        joints = load_skeleton("vnect21").indices(TRAIL_JOINTS)
+        paths = np.full((TRAIL_ROWS, len(joints), 3), np.nan)
+        paths[TRAIL_ROWS - len(past) :] = self.world.points(past[-TRAIL_ROWS:, joints])
+        self.renderer.put(f"trail {person}", trail_mesh(paths.transpose(1, 0, 2), person_colour(person)))
+
+
+def person_colour(person: int) -> Floats:
+    """(3,) colour of a person's number, 0..1."""
+    return PERSON_COLOURS[(person - 1) % len(PERSON_COLOURS)]
+
+
+def sigma_colours(sigma_m: Floats) -> Floats:
+    """(21, 2) standard deviations to (21, 3) colours by the larger one: blue is sure, red is not (NaN: not at all)."""
+    low, high = np.log(SIGMA_RANGE_M)
+    level = np.clip((np.log(np.maximum(sigma_m.max(axis=-1), 1e-9)) - low) / (high - low), 0, 1)
+    level = np.where(np.isnan(level), 1.0, level)[:, None]
+    return _SURE * (1 - level) + _UNSURE * level
+
+
+def source_colours(source: NDArray[np.uint8]) -> Floats:
+    """(21,) Source codes to (21, 3) colours: green measured, yellow weak, orange occluded, red outside, violet filled."""
+    return np.array([SOURCE_COLOURS[Source(code)] for code in source.tolist()])

@@ -1,0 +1,265 @@
+"""The viewer: what is drawn lies where it should, with and without OpenGL, with and without a display."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from apps.result_folder import load_result
+from apps.viewer import main
+from apps.viewer_opencv import PainterRenderer
+from apps.viewer_picture import ClipPictures
+from apps.viewer_player import SPEEDS, Player
+from apps.viewer_scene import floor_mesh, frustum_corners, person_mesh, shadow_mesh, side_colours, spheres, trail_mesh, tubes
+from apps.viewer_stage import Viewer, make_renderer, person_colour, sigma_colours, source_colours
+from apps.viewer_view import View, view_on
+from posecore.camera import camera_to_image, world_to_camera
+from posecore.errors import ConfigError, InputError, MissingDependencyError
+from posecore.results import CONFIG, MOTIONS, OVERLAY, TRACKS, camera_to_dict, write_config
+from posecore.stages import Clip, write_motions, write_tracks
+from posecore.types import Motion, Track
+from posecore.video import VideoWriter
+from posecore.world import World, estimate_world
+from tests.walker import CAMERA, walk
+
+SIZE = (320, 240)
+
+
+def write_result(folder: Path, motions: list[Motion], frames: int, film: bool = True) -> Path:
+    """A result folder as video3d writes it, from motions; the film's frames get brighter by 5 levels each."""
+    folder.mkdir(exist_ok=True)
+    time_s = np.arange(frames) / 30
+    tracks = [Track(m.person, m.frame, m.time_s, m.xy_px, np.full(m.xy_px.shape[:2], 0.9), m.xyz_m, m.sigma_m) for m in motions]
+    write_motions(folder / MOTIONS, motions)
+    write_tracks(folder / TRACKS, Clip(time_s, 30.0, CAMERA), tracks)
+    write_config(folder / CONFIG, {"camera": camera_to_dict(CAMERA)})
+    if film:
+        with VideoWriter(folder / OVERLAY, (64, 48), 30.0) as writer:
+            for frame in range(frames):
+                writer.write(np.full((48, 64, 3), 40 + 5 * frame, np.uint8), time_s[frame])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    people = [walk(24, person=1), walk(12, start_xy=(1.5, 6), heading_deg=120, person=2, first_frame=6)]
+    return write_result(tmp_path_factory.mktemp("results") / "walk_pose3d", people, 24)
+
+
+def test_shapes_have_their_size_and_unknown_ones_vanish() -> None:
+    centres = np.array([[1.0, 2, 3], [np.nan, 0, 0]])
+    vertices, normals, triangles = spheres(centres, np.array([0.5, 0.5]))
+    half = len(vertices) // 2
+    np.testing.assert_allclose(np.linalg.norm(vertices[:half] - centres[0], axis=1), 0.5)
+    assert not vertices[half:].any()
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1)
+    assert triangles.max() == len(vertices) - 1
+    vertices, normals, _ = tubes(np.array([[0.0, 0, 0]]), np.array([[0.3, 0.4, 1.2]]), np.array([[0.1, 0.2]]))
+    axis = np.array([0.3, 0.4, 1.2]) / 1.3
+    along = vertices @ axis
+    np.testing.assert_allclose(sorted(set(along.round(9))), [0, 1.3], atol=1e-9)
+    radius = np.linalg.norm(vertices - along[:, None] * axis, axis=1)
+    np.testing.assert_allclose(radius, np.where(along > 0.5, 0.2, 0.1))
+    np.testing.assert_allclose(normals @ axis, 0, atol=1e-12)
+
+
+def test_a_mesh_keeps_its_triangles_whatever_is_known() -> None:
+    xyz = walk(2).xyz_m[0]
+    holes = xyz.copy()
+    holes[[3, 10]] = np.nan
+    whole, part = person_mesh(xyz, side_colours(person_colour(1))), person_mesh(holes, side_colours(person_colour(1)))
+    np.testing.assert_array_equal(whole.triangles, part.triangles)
+    assert whole.vertices.shape == part.vertices.shape
+    assert np.isfinite(part.vertices).all()
+    assert whole.colours.min() >= 0
+    assert whole.colours.max() <= 1
+    shadow = shadow_mesh(whole)
+    assert set(shadow.vertices[:, 2]) == {0.003}
+
+
+def test_trail_fades_towards_its_old_end_and_floor_has_whole_tiles() -> None:
+    path = np.column_stack([np.linspace(0, 1, 5), np.zeros((5, 2))])[None]
+    trail = trail_mesh(path, np.array([0.8, 0, 0]))
+    old, new = trail.colours[trail.vertices[:, 0] < 0.1], trail.colours[trail.vertices[:, 0] > 0.9]
+    assert old.mean() > new.mean()
+    floor = floor_mesh((0.4, -0.3), 2.0)
+    np.testing.assert_allclose(floor.vertices[:, :2], floor.vertices[:, :2].round())
+    assert np.linalg.norm(floor.vertices[:, :2], axis=1).max() >= 2
+
+
+def test_view_looks_at_its_target_with_up_upwards() -> None:
+    view = View((1.0, 2.0, 0.5), 4.0, azimuth_deg=25, elevation_deg=20)
+    T = view.T_view_world
+    np.testing.assert_allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(T[:3, :3]) == pytest.approx(1)
+    np.testing.assert_allclose(world_to_camera([1.0, 2.0, 0.5], T), [0, 0, 4], atol=1e-12)
+    above = camera_to_image(world_to_camera([[1.0, 2.0, 1.0], [1.0, 2.0, 0.5]], T), view.camera(SIZE))
+    assert above[0, 1] < above[1, 1]
+    eye = np.linalg.inv(T)[:3, 3]
+    assert eye[0] > 1, "a positive azimuth stands to the right"
+    assert eye[2] > 0.5
+
+
+@pytest.mark.parametrize("around", [False, True])
+def test_everybody_fits_into_the_picture(around: bool) -> None:
+    world = estimate_world([walk(60)])
+    xyz = world.points(walk(60).xyz_m)
+    view = view_on(xyz, 4 / 3, azimuth_deg=50, around=around)
+    for turn in range(0, 360, 40) if around else [0]:
+        xy = camera_to_image(world_to_camera(xyz, view.turned(turn).T_view_world), view.camera(SIZE)).reshape(-1, 2)
+        assert xy.min() > 0
+        assert (xy < np.array(SIZE) - 1).all()
+    assert np.ptp(xy[:, 1]) > 0.3 * SIZE[1] or np.ptp(xy[:, 0]) > 0.3 * SIZE[0]
+
+
+def test_frustum_is_the_picture_seen_by_the_camera() -> None:
+    centre, corners = frustum_corners(CAMERA, np.eye(4), 0.7)
+    np.testing.assert_allclose(centre, 0)
+    width, height = CAMERA.size_wh
+    expected = [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)]
+    np.testing.assert_allclose(camera_to_image(corners, CAMERA), expected, atol=1e-9)
+    np.testing.assert_allclose(corners[:, 2], 0.7)
+
+
+@pytest.mark.parametrize("name", ["opencv", "open3d"])
+def test_a_joint_is_drawn_where_its_projection_falls(name: str) -> None:
+    """Both renderers, one law: the person's colour appears around the pelvis and not beside the body."""
+    try:
+        renderer = make_renderer(name, SIZE, visible=False)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    motion = walk(1)
+    world = estimate_world([motion])
+    viewer = Viewer(world, CAMERA, renderer)
+    viewer.frame_all(motion.xyz_m, azimuth_deg=40)
+    red = np.tile([0.9, 0.0, 0.0], (21, 1))
+    assert viewer.show({1: motion.xyz_m[0]}, colours={1: red})
+    image = viewer.picture()
+    assert image.shape == (SIZE[1], SIZE[0], 3)
+    xyz_view = world_to_camera(world.points(motion.xyz_m[0]), viewer.view.T_view_world)
+    xy = camera_to_image(xyz_view, viewer.view.camera(SIZE)).round().astype(int)
+    is_red = (image[..., 0] > 1.6 * image[..., 1]) & (image[..., 0] > 80)
+    assert is_red[xy[:, 1], xy[:, 0]].all()
+    rows, columns = np.nonzero(is_red)
+    assert abs(columns.min() - xy[:, 0].min()) <= 14
+    assert abs(columns.max() - xy[:, 0].max()) <= 14
+    assert abs(rows.max() - xy[:, 1].max()) <= 14
+    assert viewer.show({})
+    assert not ((viewer.picture()[..., 0] > 1.6 * viewer.picture()[..., 1]) & (viewer.picture()[..., 0] > 80)).any()
+    viewer.close()
+
+
+def test_the_nearer_thing_hides_the_farther() -> None:
+    world = World(np.eye(4), "test")
+    renderer = PainterRenderer(SIZE)
+    viewer = Viewer(world, None, renderer)
+    viewer.look(View((0.0, 0.0, 1.0), 4.0, azimuth_deg=0, elevation_deg=0))
+    near, far = np.tile([0.0, -1.0, 1.0], (21, 1)), np.tile([0.0, 1.0, 1.0], (21, 1))
+    colours = {1: np.tile([1.0, 0, 0], (21, 1)), 2: np.tile([0, 0, 1.0], (21, 1))}
+    viewer.show({1: far, 2: near}, colours=colours)
+    red, _, blue = viewer.picture()[SIZE[1] // 2, SIZE[0] // 2].tolist()
+    assert blue > 100 > red
+
+
+def test_colours_say_what_they_mean() -> None:
+    sigma = np.tile([0.01, 0.02], (21, 1))
+    sigma[5], sigma[6] = 0.3, np.nan
+    colours = sigma_colours(sigma)
+    assert colours[0, 2] > colours[0, 0], "sure is blue"
+    assert colours[5, 0] > colours[5, 2], "unsure is red"
+    np.testing.assert_array_equal(colours[5], colours[6])
+    assert len(np.unique(source_colours(np.arange(6, dtype=np.uint8)), axis=0)) == 6
+
+
+def test_player_keeps_the_clips_own_time() -> None:
+    player = Player(np.array([0.0, 0.1, 0.5, 0.6]))
+    assert player.tick(0.3) == 1
+    assert player.tick(0.25) == 2
+    player.faster(1)
+    assert player.speed == 2.0
+    assert player.tick(0.03) == 3, "0.06 s at double speed"
+    assert player.tick(1.0) == 0, "starts again"
+    player.step(-1)
+    assert (player.frame, player.playing) == (0, False)
+    player.skip(1.0)
+    assert player.tick(9.0) == 3, "paused"
+    for _ in SPEEDS:
+        player.faster(-1)
+    assert player.speed == SPEEDS[0]
+
+
+def test_clip_pictures_seek_both_ways(folder: Path) -> None:
+    pictures = ClipPictures(folder / OVERLAY, width_px=32)
+    for frame in (0, 1, 10, 23, 3, 22, 0):
+        rgb = pictures.at(frame / 30)
+        assert rgb is not None
+        assert rgb.shape == (24, 32, 3)
+        assert abs(int(rgb.mean()) - (40 + 5 * frame)) <= 2, frame
+    pictures.close()
+
+
+def test_screenshot_and_movie_without_a_display(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    picture, film = tmp_path / "s.png", tmp_path / "m.mp4"
+    common = [str(folder), "--renderer", "opencv", "--size", "320", "180"]
+    assert main([*common, "--screenshot", str(picture), "--frame", "10"]) == 0
+    image = cv2.imread(str(picture))
+    assert image is not None
+    assert image.shape == (180, 320, 3)
+    assert abs(int(image[10, 20, 0]) - 90) <= 3, "the clip's frame 10 is shown in the corner"
+    assert main([*common, "--movie", str(film), "--turntable", "--picture", "none"]) == 0
+    assert str(film) in capsys.readouterr().out
+    capture = cv2.VideoCapture(str(film))
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 24
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30, abs=0.1)
+
+
+def test_two_results_are_compared(folder: Path, tmp_path: Path) -> None:
+    other = write_result(tmp_path / "other", [walk(24, start_xy=(0, 6))], 24, film=False)
+    options = ["--renderer", "opencv", "--size", "160", "120", "--screenshot", str(tmp_path / "s.png")]
+    assert main([str(folder), str(other), *options]) == 0
+    short = write_result(tmp_path / "short", [walk(5)], 5, film=False)
+    assert main([str(folder), str(short), *options]) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--frame", "99", "--screenshot", "x.png"], "frames 0 to 23"),
+        (["--turntable"], "--turntable needs --movie"),
+        (["--renderer", "opencv"], "pictures only"),
+        (["--size", "1", "1", "--screenshot", "x.png"], "64 to 8192"),
+        (["--renderer", "opencv", "--screenshot", "/nowhere/x.png"], "cannot be written"),
+    ],
+)
+def test_bad_options_are_one_clear_line(folder: Path, options: list[str], says: str, capsys: pytest.CaptureFixture) -> None:
+    assert main([str(folder), *options]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_is_no_result_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        load_result(tmp_path / "absent")
+    with pytest.raises(InputError, match=r"motions\.npz is missing"):
+        load_result(tmp_path)
+    with pytest.raises(ConfigError, match="open3d and opencv"):
+        make_renderer("vulkan", SIZE, visible=False)
+
+
+def test_missing_system_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+
+    from apps.viewer_open3d import import_open3d
+
+    real = builtins.__import__
+
+    def broken(name: str, *args: object, **kwargs: object) -> object:
+        if name == "open3d":
+            raise OSError("libusb-1.0.so.0: cannot open shared object file")
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", broken)
+    with pytest.raises(MissingDependencyError, match=r"libusb-1\.0-0"):
+        import_open3d()
