@@ -1,0 +1,239 @@
+import gzip
+import io
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+
+from posecore.errors import InputError
+from posecore.types import Crop
+from training.augment import AugmentConfig, change_picture, move_person, similarity
+from training.coco import load_coco
+from training.lift_data import make_example, person_crop, warp
+from training.people import blaze_to_labels, load_people
+from training.pose_data import pose_target
+from training.samples import LABELS, PersonLabel, Sample, to_openpose18
+from training.scenes import SceneConfig, SceneMaker, SceneShares
+
+
+def random_person(seed=0, size=200.0):
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(0.2 * size, 0.8 * size, (26, 2)).astype(np.float32)
+    xyz = rng.normal(size=(26, 3)).astype(np.float32)
+    xyz -= xyz[LABELS.root]
+    ones = np.ones(26, np.float32)
+    return PersonLabel(xy, ones, xyz, ones, np.concatenate([xy.min(0), xy.max(0)]))
+
+
+def make_sample(person, size=200, **more):
+    rgb = np.random.default_rng(9).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    return Sample("made up", "ccp", (size, size), (person,), lambda: rgb, **more)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_orthographic_picture_and_its_labels_move_together(flip):
+    # xy is the orthographic view of xyz; after any turn and mirroring it still is, up to the crop's scale and place.
+    person = random_person()
+    person = PersonLabel(100 + 50 * person.xyz_m[:, :2], person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px)
+    crop = Crop(np.array([90.0, 110.0]), 150.0, 96)
+    moved = move_person(person, similarity(crop, 0.7, flip), 0.7, flip)
+    root = moved.xy_px[LABELS.root]
+    np.testing.assert_allclose(moved.xy_px - root, 50 * crop.scale * moved.xyz_m[:, :2], atol=1e-3)  # float32 labels
+    np.testing.assert_allclose(np.linalg.norm(moved.xyz_m, axis=1), np.linalg.norm(person.xyz_m, axis=1)[perm(flip)], rtol=1e-5)
+
+
+def perm(flip):
+    return LABELS.mirror if flip else np.arange(26)
+
+
+def test_mirroring_twice_changes_nothing():
+    person = random_person(1)
+    M = similarity(Crop(np.array([99.5, 99.5]), 200.0, 200), 0.0, True)
+    twice = move_person(move_person(person, M, 0.0, True), M, 0.0, True)
+    np.testing.assert_allclose(twice.xy_px, person.xy_px, atol=1e-3)
+    np.testing.assert_allclose(twice.xyz_m, person.xyz_m, atol=1e-6)
+
+
+def test_plain_similarity_is_the_crops_own_matrix():
+    crop = Crop(np.array([33.0, 71.0]), 120.0, 64)
+    np.testing.assert_allclose(similarity(crop, 0.0, False), crop.matrix_crop_image, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.15, 0.8, 2.5])
+def test_warp_moves_a_spot_to_where_the_matrix_says(scale):
+    y, x = np.mgrid[0:400, 0:400]
+    spread = 3 / scale
+    spot = 250 * np.exp(-((x - 222.0) ** 2 + (y - 181.0) ** 2) / (2 * spread**2))
+    M = similarity(Crop(np.array([210.0, 190.0]), 96 / scale, 96), 0.4, False)
+    out = warp(np.repeat(spot[..., None], 3, 2).astype(np.uint8), M, 96)[..., 0].astype(float)
+    v, u = np.mgrid[0:96, 0:96]
+    centre = np.array([(out * u).sum(), (out * v).sum()]) / out.sum()
+    np.testing.assert_allclose(centre, M[:, :2] @ [222.0, 181.0] + M[:, 2], atol=0.15)  # 8-bit skirts
+
+
+def test_examples_are_seeded_and_unknown_joints_stay_unknown():
+    person = random_person(2)
+    person.trust[3] = 0
+    sample = make_sample(person)
+    one, two = (make_example(sample, 64, np.random.default_rng(5), AugmentConfig(flip=0.0)) for _ in range(2))
+    np.testing.assert_array_equal(one.rgb, two.rgb)
+    np.testing.assert_array_equal(one.person.xy_px, two.person.xy_px)
+    assert one.person.trust[3] == 0
+    assert (one.person.trust > 0).sum() == 25
+
+
+def test_pictures_keep_size_and_type_through_every_change():
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    always = AugmentConfig(colour=1, degrade=1, occlude=1)
+    for _ in range(40):
+        out = change_picture(rgb, rng, always)
+        assert out.shape == rgb.shape
+        assert out.dtype == np.uint8
+
+
+def test_crop_of_a_barely_labelled_person_is_that_of_the_box():
+    person = random_person(3)
+    person.trust[4:21] = 0
+    crop = person_crop(person, 64)
+    np.testing.assert_allclose(crop.centre_px, (person.box_xyxy_px[:2] + person.box_xyxy_px[2:]) / 2, atol=1e-4)
+
+
+def test_blaze_landmarks_become_a_body_around_the_pelvis():
+    xyz = np.zeros((33, 3))
+    put = {
+        7: (0.08, -0.75, 0),
+        8: (-0.08, -0.75, 0),
+        11: (0.2, -0.5, 0),
+        12: (-0.2, -0.5, 0),
+        23: (0.1, 0, 0),
+        24: (-0.1, 0, 0),
+    }
+    for index, point in put.items():
+        xyz[index] = point
+    trusted = np.ones(33)
+    trusted[25] = 0
+    out, trust = blaze_to_labels(xyz, trusted)
+    assert (out[LABELS.root] == 0).all()
+    neck, spine, top = (out[LABELS.index(n)] for n in ("neck", "spine", "head_top"))
+    np.testing.assert_allclose(neck, [0, -0.6, 0], atol=1e-12)  # a fifth of the trunk above the shoulders
+    np.testing.assert_allclose(spine, [0, -0.6 * 0.445, 0], atol=1e-12)
+    assert top[1] < -0.75
+    assert trust[LABELS.index("left_knee")] == 0
+    assert trust[LABELS.index("right_knee")] == 1
+
+
+def write_people(folder):
+    """A made-up set of two photos in the real set's layout."""
+    folder.mkdir()
+    jpeg = cv2.imencode(".jpg", np.full((80, 60, 3), (10, 20, 200), np.uint8))[1].tobytes()
+    with tarfile.open(folder / "shard_0.tar", "w") as tar:
+        for name in ("a.jpg", "b.jpg"):
+            info = tarfile.TarInfo(name)
+            info.size = len(jpeg)
+            tar.addfile(info, io.BytesIO(jpeg))
+    extra = ["head_top", "neck", "left_hand", "right_hand", "left_toe", "right_toe", "left_heel", "right_heel"]
+    xyz = list(range(99))
+    labels = {
+        "keypoints": [30, 40, 2] * 16 + [0, 0, 0],
+        "extra_keypoints": [30, 10, 2] * 2 + [0, 0, 0] * 6,
+        "bbox": [10, 10, 40, 60],
+    }
+    raw = {
+        "images": [
+            {"id": k, "file_name": n, "width": 60, "height": 80, "source": "ccp", "split": s}
+            for k, (n, s) in enumerate([("a.jpg", "train"), ("b.jpg", "val")])
+        ],
+        "annotations": [{"image_id": 0, **labels, "xyz_mm": xyz, "xyz_trusted": "1" * 33}, {"image_id": 1, **labels}],
+        "categories": [{"extra_keypoints": extra}],
+    }
+    with gzip.open(folder / "people.json.gz", "wt") as stream:
+        json.dump(raw, stream)
+
+
+def test_people_are_read_by_split_with_unknown_joints_and_unknown_depth(tmp_path):
+    write_people(tmp_path / "people")
+    (train,), (val,) = load_people(tmp_path / "people", "train"), load_people(tmp_path / "people", "val")
+    assert train.key == "a.jpg"
+    rgb = train.read()
+    assert rgb.shape == (80, 60, 3)
+    assert rgb[..., 0].mean() > 190  # RGB: the red of a BGR (10, 20, 200)
+    person = train.people[0]
+    assert person.trust[LABELS.index("right_ankle")] == 0
+    assert person.trust[LABELS.index("left_ankle")] == 1
+    assert person.trust_xyz.max() == 1
+    assert val.people[0].trust_xyz.max() == 0
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"people\.json\.gz"):
+        load_people(tmp_path, "train")
+
+
+def test_coco_crowds_and_unlabelled_people_are_ignored_not_trained(tmp_path):
+    keypoints = [20 + k % 5 for k in range(51)]
+    keypoints[2::3] = [2] * 17
+    raw = {
+        "images": [{"id": 7, "file_name": "x.png", "width": 50, "height": 40}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 1, "bbox": [5, 5, 30, 30], "num_keypoints": 17, "keypoints": keypoints},
+            {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9], "num_keypoints": 0, "keypoints": [0] * 51},
+            {
+                "id": 3,
+                "image_id": 7,
+                "category_id": 1,
+                "bbox": [1, 2, 3, 4],
+                "num_keypoints": 5,
+                "keypoints": keypoints,
+                "iscrowd": 1,
+            },
+        ],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(raw))
+    cv2.imwrite(str(tmp_path / "x.png"), np.zeros((40, 50, 3), np.uint8))
+    (sample,) = load_coco(tmp_path / "labels.json", tmp_path)
+    assert len(sample.people) == 1
+    assert sample.ignored_box_xyxy_px == ((0, 0, 9, 9), (1, 2, 4, 6))
+    assert sample.read().shape == (40, 50, 3)
+
+
+def test_openpose_neck_is_the_shoulders_middle():
+    person = random_person(4)
+    xy, trust = to_openpose18(person)
+    shoulders = person.xy_px[LABELS.indices(["left_shoulder", "right_shoulder"])]
+    np.testing.assert_allclose(xy[1], shoulders.mean(axis=0), rtol=1e-6)
+    assert (trust > 0).all()
+
+
+def test_nothing_is_known_outside_an_incomplete_pictures_person():
+    person = random_person(5, size=100)  # lies in 20..80 of 160 px
+    target = pose_target([person], (160, 160), complete=False)
+    assert not target["heat_known"][:, 14:, 14:].any()
+    assert target["heat_known"][:, 5, 5].all()
+    assert pose_target([person], (160, 160), complete=True)["heat_known"].all()
+
+
+def mask_of(person, size):
+    from pycocotools import mask
+
+    x0, y0, x1, y1 = person.box_xyxy_px.astype(int)
+    pixels = np.zeros((size, size), np.uint8, order="F")
+    pixels[y0:y1, x0:x1] = 1
+    return mask.encode(pixels)
+
+
+def test_composites_label_everybody_and_hide_what_is_covered():
+    person = random_person(6)
+    person = PersonLabel(person.xy_px, person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px, mask_of(person, 200))
+    config = SceneConfig(size_px=96, shares=SceneShares(1, 0, 0), people=(0, 0, 0, 1.0))
+    sample = make_sample(person)
+    maker = SceneMaker([sample], [], [], [lambda: np.zeros((150, 150, 3), np.uint8)], config)
+    scenes = [maker.make(np.random.default_rng(k)) for k in range(12)]
+    assert all(s.complete and s.rgb.shape == (96, 96, 3) for s in scenes)
+    counts = [len(s.people) + len(s.ignored_box_xyxy_px) for s in scenes]
+    assert max(counts) == 3
+    hidden = [p.trust.min() for s in scenes for p in s.people[:-1]]
+    assert min(hidden) == 0.5  # somebody stands behind somebody
