@@ -6,13 +6,14 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.results import whole_file
 from posecore.types import Floats, Motion, Track
@@ -23,27 +24,33 @@ _MOTION_FIELDS = ("frame", "time_s", "xyz_m", "quaternion_xyzw", "bone_length_m"
 
 @dataclass(frozen=True)
 class Clip:
-    """What later stages must know of a clip without opening it: time_s (F,) of all frames, cuts: first frames of new scenes."""
+    """What later stages must know of a clip without opening it.
+
+    time_s (F,) of all frames; rate_fps: mean; camera: the one under which the tracks were lifted, its size_wh is the clip's;
+    cuts: first frames of new scenes.
+    """
 
     time_s: Floats
-    size_wh: tuple[int, int]
     rate_fps: float
+    camera: Camera
     cuts: tuple[int, ...] = ()
 
 
 def write_tracks(path: Path, clip: Clip, tracks: Sequence[Track]) -> None:
-    """tracks.npz: the clip's frame times, size, rate and cuts, and every person's track, bit for bit."""
-    head = {f"clip/{name}": np.asarray(value) for name, value in asdict(clip).items()}
-    _write_arrays(path, head | _named(tracks, _TRACK_FIELDS))
+    """tracks.npz: the clip's frame times, rate, camera and cuts, and every person's track, bit for bit."""
+    head: dict[str, Any] = {"clip/time_s": clip.time_s, "clip/rate_fps": clip.rate_fps, "clip/cuts": clip.cuts}
+    head |= {f"camera/{item.name}": getattr(clip.camera, item.name) for item in fields(clip.camera)}
+    _write_arrays(path, {name: np.asarray(value) for name, value in head.items()} | _named(tracks, _TRACK_FIELDS))
 
 
 def read_tracks(path: Path) -> tuple[Clip, list[Track]]:
     """Clip and tracks of tracks.npz. InputError if it is missing or damaged."""
     arrays = _read_arrays(path, "clip/time_s")
-    width, height = arrays["clip/size_wh"].tolist()
+    width, height = arrays["camera/size_wh"].tolist()
+    camera = Camera(arrays["camera/K_px"], (width, height), arrays["camera/distortion"], str(arrays["camera/source"]))
     cuts = tuple(int(frame) for frame in arrays["clip/cuts"])
-    clip = Clip(arrays["clip/time_s"], (width, height), float(arrays["clip/rate_fps"]), cuts)
-    return clip, [Track(person, **fields) for person, fields in _persons(arrays)]
+    clip = Clip(arrays["clip/time_s"], float(arrays["clip/rate_fps"]), camera, cuts)
+    return clip, [Track(person, **values) for person, values in _persons(arrays)]
 
 
 def write_motions(path: Path, motions: Sequence[Motion]) -> None:
@@ -58,13 +65,13 @@ def write_motions(path: Path, motions: Sequence[Motion]) -> None:
 def read_motions(path: Path) -> list[Motion]:
     """Motions of motions.npz. InputError if it is missing or damaged."""
     found = []
-    for person, fields in _persons(_read_arrays(path, "version")):
-        found.append(Motion(person, **{**fields, "report": json.loads(str(fields["report"]))}))
+    for person, values in _persons(_read_arrays(path, "version")):
+        found.append(Motion(person, **{**values, "report": json.loads(str(values["report"]))}))
     return found
 
 
-def _named(items: Sequence[Any], fields: Sequence[str]) -> dict[str, NDArray]:
-    return {f"person/{item.person}/{name}": getattr(item, name) for item in items for name in fields}
+def _named(items: Sequence[Any], names: Sequence[str]) -> dict[str, NDArray]:
+    return {f"person/{item.person}/{name}": getattr(item, name) for item in items for name in names}
 
 
 def _persons(arrays: dict[str, NDArray]) -> list[tuple[int, dict[str, Any]]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from posecore import results, stages
-from posecore.camera import Camera
+from posecore.camera import Camera, camera_from_fov
 from posecore.errors import InputError
 from posecore.types import Motion, Source, Track
 
@@ -131,13 +131,16 @@ def test_missing_files_are_refused(tmp_path):
 
 
 def test_tracks_round_trip_is_exact_and_bytes_repeat(tmp_path):
-    clip = stages.Clip(TIME_S, (640, 480), 29.97, (3,))
+    K = np.array([[1000 / 3, 0, 319.5], [0, 1000 / 7, 239.5], [0, 0, 1]])
+    clip = stages.Clip(TIME_S, 29.97, Camera(K, (640, 480), np.array([0.1]), "calibrated"), (3,))
     tracks = [make_track(12, [0, 2, 4]), make_track(3, [1])]
     for name in ("a.npz", "b.npz"):
         stages.write_tracks(tmp_path / name, clip, tracks)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     back_clip, back = stages.read_tracks(tmp_path / "a.npz")
-    assert (back_clip.size_wh, back_clip.rate_fps, back_clip.cuts) == ((640, 480), 29.97, (3,))
+    assert (back_clip.rate_fps, back_clip.cuts) == (29.97, (3,))
+    assert (back_clip.camera.size_wh, back_clip.camera.source) == ((640, 480), "calibrated")
+    same(back_clip.camera, clip.camera, ("K_px", "distortion"))
     np.testing.assert_array_equal(back_clip.time_s, TIME_S)
     assert [track.person for track in back] == [3, 12]
     same(back[1], tracks[0], ("frame", "time_s", "xy_px", "score", "xyz_m", "sigma_m"))
@@ -157,7 +160,7 @@ def test_motions_round_trip_is_exact(tmp_path):
 @pytest.mark.parametrize("cut", [0, 10, 200, -30])
 def test_damaged_stage_files_are_refused(tmp_path, cut):
     path = tmp_path / "t.npz"
-    stages.write_tracks(path, stages.Clip(TIME_S, (4, 4), 30.0), [make_track(1, [0, 1])])
+    stages.write_tracks(path, stages.Clip(TIME_S, 30.0, camera_from_fov((4, 4), 54, "assumed")), [make_track(1, [0, 1])])
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InputError) as caught:
         stages.read_tracks(path)

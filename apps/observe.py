@@ -1,0 +1,240 @@
+"""A clip's frames to one Track per person: detect when needed, follow by the lift in between (Mehta et al. 2017, section 4.1).
+
+The detector is the slow and the sure one. It looks at the first frame, then every half second, and soon again when somebody
+is lost or nobody is there. In between the lift itself keeps each person: the crop of a frame is the box of the joints that it
+found in the frame before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.cuts import CutFinder, CutSettings
+from lift3d.crop import crop_from_detection, crop_from_points
+from posecore.camera import Camera
+from posecore.skeleton import LIMB_JOINTS, load_skeleton
+from posecore.stages import Clip
+from posecore.types import Crop, Detection2D, Floats, Frame, Pose3D, Track
+
+_DUE_TOLERANCE_S = 1e-6
+_LIMBS = load_skeleton("vnect21").indices(LIMB_JOINTS)
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """When the detector looks."""
+
+    every_s: float = 0.5  # seconds between two looks while all goes well; smaller finds newcomers sooner and is slower
+    retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
+    retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
+    missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """When the lift has lost a person, and which tracks are worth keeping."""
+
+    score_min: float = 0.2  # mean confidence of a person's better half of joints, 0..1, below which he is lost
+    joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
+    limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
+    twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
+    twin_frames: int = 3  # frames in a row after which the younger of such two is given up
+    track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
+
+
+class Detector(Protocol):
+    """What finds people in a picture (pose2d.estimator.PoseEstimator)."""
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
+        """All people in a picture (H, W, 3)."""
+
+
+class Lifter(Protocol):
+    """What lifts crops (lift3d.lifter.Lifter)."""
+
+    @property
+    def input_px(self) -> int:
+        """Side of the crops it wants."""
+
+    def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
+        """One pose per crop."""
+
+
+class PersonTracker(Protocol):
+    """What tells who is who from detection to detection (pose2d.tracker.Tracker)."""
+
+    def update(self, time_s: float, detections: list[Detection2D]) -> list[int]:
+        """One person id per detection."""
+
+    def observe(self, time_s: float, person: int, detection: Detection2D) -> None:
+        """A person was seen without the detector."""
+
+    def reset(self) -> None:
+        """Forget everybody: a new scene."""
+
+
+@dataclass
+class _Person:
+    """One person while the clip runs; crop is None while he is lost."""
+
+    crop: Crop | None
+    is_new: bool = True
+    missed: int = 0
+    frames: list[int] = field(default_factory=list)
+    times_s: list[float] = field(default_factory=list)
+    poses: list[Pose3D] = field(default_factory=list)
+
+    def forget_last(self, count: int) -> None:
+        for rows in (self.frames, self.times_s, self.poses):
+            del rows[max(0, len(rows) - count) :]
+
+
+class Observer:
+    """Takes a clip's frames one by one (`see`), keeps nothing of them but numbers, and gives the tracks (`tracks`)."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        lifter: Lifter,
+        tracker: PersonTracker,
+        camera: Camera,
+        detect: DetectSettings,
+        follow: FollowSettings,
+        cuts: CutSettings,
+    ) -> None:
+        self._detector, self._lifter, self._tracker, self._camera = detector, lifter, tracker, camera
+        self._detect, self._follow = detect, follow
+        self._cut_finder = CutFinder(cuts)
+        self._people: dict[int, _Person] = {}  # of this scene, by the tracker's id
+        self._past: list[_Person] = []  # of the scenes before
+        self._twins: dict[tuple[int, int], int] = {}  # frames in a row for which two people were one
+        self._looked_s = -np.inf
+        self._times_s: list[float] = []
+        self._cuts: list[int] = []
+
+    def see(self, frame: Frame) -> None:
+        """Follow everybody into the next frame."""
+        self._times_s.append(frame.time_s)
+        if self._cut_finder.is_cut(frame.rgb):
+            self._cuts.append(frame.index)
+            self._end_scene()
+        if frame.time_s - self._looked_s >= self._interval_s(frame.time_s) - _DUE_TOLERANCE_S:
+            self._look(frame)
+        followed = {i: p for i, p in self._people.items() if p.crop is not None}
+        poses = self._lift(frame, followed)
+        for (person_id, person), pose in zip(followed.items(), poses, strict=True):
+            self._keep(frame, person_id, person, pose)
+        self._part_twins(frame.time_s)
+
+    def clip(self, rate_fps: float) -> Clip:
+        """What later stages need of the frames seen."""
+        return Clip(np.array(self._times_s, dtype=np.float64), rate_fps, self._camera, tuple(self._cuts))
+
+    def tracks(self, rate_fps: float) -> tuple[list[Track], list[str]]:
+        """Tracks of the people seen long enough, numbered from 1 by first appearance, then from left to right; warnings."""
+        people = [p for p in self._past + list(self._people.values()) if p.frames]
+        clip_s = len(self._times_s) / rate_fps
+        needed_s = min(self._follow.track_min_s, clip_s) - 0.5 / rate_fps
+        kept = [person for person in people if len(person.frames) / rate_fps >= needed_s]
+        kept.sort(key=lambda person: (person.frames[0], float(np.nanmean(person.poses[0].xy_px[:, 0]))))
+        dropped = len(people) - len(kept)
+        words = f"tracks shorter than {self._follow.track_min_s:g} s that were dropped: {dropped}"
+        return [_track(k, person) for k, person in enumerate(kept, start=1)], [words] if dropped else []
+
+    def _interval_s(self, now_s: float) -> float:
+        """Seconds from one look to the next, as things are."""
+        anyone = any(p.crop is not None for p in self._people.values())
+        lost = [p for p in self._people.values() if p.crop is None and p.times_s]
+        wanted = any(now_s - p.times_s[-1] <= self._detect.retry_for_s for p in lost)
+        return self._detect.retry_s if wanted or not anyone else self._detect.every_s
+
+    def _end_scene(self) -> None:
+        self._tracker.reset()
+        self._past += self._people.values()
+        self._people, self._twins, self._looked_s = {}, {}, -np.inf
+
+    def _look(self, frame: Frame) -> None:
+        """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
+        self._looked_s = frame.time_s
+        detections = self._detector.detect(frame.rgb)
+        ids = self._tracker.update(frame.time_s, detections)
+        for person_id, detection in zip(ids, detections, strict=True):
+            person = self._people.setdefault(person_id, _Person(None))
+            person.missed = 0
+            if person.crop is None:
+                person.crop, person.is_new = crop_from_detection(detection, self._lifter.input_px), True
+        for person_id in self._people.keys() - set(ids):
+            person = self._people[person_id]
+            person.missed += 1
+            if person.crop is not None and person.missed > self._detect.missed_max:
+                person.crop = None
+
+    def _lift(self, frame: Frame, people: dict[int, _Person]) -> list[Pose3D]:
+        """Poses of these people; a detection's crop is rough, so newcomers are lifted again in the crop of their own joints."""
+        poses = self._lifter.lift(frame.rgb, [p.crop for p in people.values() if p.crop is not None], self._camera)
+        again: dict[int, Crop] = {}
+        for k, person in enumerate(people.values()):
+            crop = self._next_crop(poses[k]) if person.is_new else None
+            person.is_new = False
+            if crop is not None:
+                again[k] = crop
+        for k, pose in zip(again, self._lifter.lift(frame.rgb, list(again.values()), self._camera), strict=True):
+            poses[k] = pose
+        return poses
+
+    def _keep(self, frame: Frame, person_id: int, person: _Person, pose: Pose3D) -> None:
+        """Write down a pose and where to look next, or that the person is lost."""
+        known = pose.score >= self._follow.joint_score_min
+        person.crop = self._next_crop(pose)
+        if confidence(pose) < self._follow.score_min or known[_LIMBS].sum() < self._follow.limb_joints_min:
+            person.crop = None
+            return
+        person.frames.append(frame.index)
+        person.times_s.append(frame.time_s)
+        person.poses.append(pose)
+        seen_xy_px = np.where(known[:, None], pose.xy_px, np.nan)
+        self._tracker.observe(frame.time_s, person_id, Detection2D(seen_xy_px, known * pose.score, "vnect21"))
+
+    def _next_crop(self, pose: Pose3D) -> Crop | None:
+        return crop_from_points(pose.xy_px, pose.score >= self._follow.joint_score_min, self._lifter.input_px)
+
+    def _part_twins(self, now_s: float) -> None:
+        """Give up the younger of two people who have been one and the same for some frames, and what was taken for him."""
+        alive = [i for i, p in self._people.items() if p.crop is not None]
+        pairs = [(a, b) for k, a in enumerate(alive) for b in alive[k + 1 :] if self._are_one(a, b)]
+        self._twins = {pair: self._twins.get(pair, 0) + 1 for pair in pairs}
+        for pair, count in self._twins.items():
+            if count >= self._follow.twin_frames:
+                younger = min((self._people[i] for i in pair), key=lambda p: len(p.frames))
+                if younger.crop is not None:
+                    younger.forget_last(count)
+                    younger.crop = None
+
+    def _are_one(self, a: int, b: int) -> bool:
+        one, two = self._people[a], self._people[b]
+        if one.crop is None or two.crop is None:
+            return False
+        size_px = min(one.crop.side_px, two.crop.side_px)
+        apart_px = np.linalg.norm(one.poses[-1].xy_px - two.poses[-1].xy_px, axis=1)
+        return float(np.nanmedian(apart_px)) < self._follow.twin_distance * size_px
+
+
+def confidence(pose: Pose3D) -> float:
+    """Mean score of the better half of the joints: a person half outside the picture is still sure."""
+    best = np.sort(pose.score)[len(pose.score) // 2 :]
+    return float(best.mean())
+
+
+def _track(number: int, person: _Person) -> Track:
+    """Rows of a person as a Track; in the networks' own float32, as the stage file keeps them."""
+
+    def stack(name: str) -> Floats:
+        return np.stack([getattr(pose, name) for pose in person.poses]).astype(np.float32).astype(np.float64)
+
+    rows: Sequence[Floats] = [stack(name) for name in ("xy_px", "score", "xyz_m", "sigma_m")]
+    return Track(number, np.array(person.frames, dtype=np.int64), np.array(person.times_s), *rows)

@@ -1,0 +1,230 @@
+"""A clip to a result folder, stage by stage: observe (networks), fit, write tables and overlay. No frame is ever kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.camera_choice import choose_camera, turn_to_camera
+from apps.observe import Detector, Lifter, Observer
+from apps.overlay import Overlay
+from apps.progress import Progress
+from apps.settings import Settings
+from posecore import results, stages
+from posecore.camera import Camera
+from posecore.config import to_dict
+from posecore.errors import InputError
+from posecore.stages import Clip
+from posecore.types import Motion, Track
+from posecore.video import VideoReader, VideoWriter
+
+_LIBRARIES = ("numpy", "scipy", "opencv-python", "av", "torch", "filterpy")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Detector and lift, and what config.yaml says of their weights."""
+
+    detector: Detector
+    lifter: Lifter
+    weights: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the networks saw of a clip, the first stage's result. clip_path: None if the clip is no longer at hand."""
+
+    clip_path: Path | None
+    clip: Clip
+    tracks: tuple[Track, ...]
+    weights: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run found: folder written, persons' numbers, count of frames, where the camera came from, warnings."""
+
+    folder: Path
+    persons: tuple[int, ...]
+    frames: int
+    camera: str
+    warnings: tuple[str, ...]
+
+    def line(self) -> str:
+        """One line for the user."""
+        people = _count(len(self.persons), "person", "people")
+        frames, noted = _count(self.frames, "frame", "frames"), _count(len(self.warnings), "warning", "warnings")
+        return f"{self.folder}: {people} in {frames}, {noted}; camera: {self.camera}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number or 'no'} {one if number == 1 else many}"
+
+
+def load_networks(settings: Settings) -> Networks:
+    """The networks on their weights. WeightsError if those are missing or damaged."""
+    from lift3d.lifter import Lifter as VNectLifter
+    from pose2d.estimator import PoseEstimator
+
+    paths = [None if name is None else Path(name) for name in (settings.weights.pose2d, settings.weights.lift3d)]
+    detector = PoseEstimator(paths[0], settings.weights.detect_height_px, settings.decode)
+    lifter = VNectLifter(paths[1])
+    weights = {
+        "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},
+        "lift3d": {"name": lifter.weights_name, "sha256": lifter.sha256},
+    }
+    return Networks(detector, lifter, weights)
+
+
+def run_clip(path: Path, folder: Path, settings: Settings, quiet: bool = False, networks: Networks | None = None) -> Summary:
+    """Lift a clip into a result folder. PoseError for what a user can mend; nothing has been written then."""
+    reader = VideoReader(path)
+    check_folder(folder, path)
+    camera = choose_camera(reader.size_wh, settings.camera)
+    observed = observe(reader, networks or load_networks(settings), camera, settings, quiet)
+    folder.mkdir(parents=True, exist_ok=True)
+    return finish(observed, camera, folder, settings, quiet)
+
+
+def observe(reader: VideoReader, networks: Networks, camera: Camera, settings: Settings, quiet: bool) -> Observed:
+    """First stage: every frame once through detector, tracker and lift."""
+    from pose2d.tracker import Tracker
+
+    observer = Observer(
+        networks.detector,
+        networks.lifter,
+        Tracker(settings.tracker),
+        camera,
+        settings.detect,
+        settings.follow,
+        settings.cuts,
+    )
+    progress = Progress("lifting", reader.expected_count, quiet)
+    try:
+        for frame in reader:
+            observer.see(frame)
+            progress.step()
+    finally:
+        progress.close()
+    tracks, warnings = observer.tracks(reader.rate_fps)
+    clip = observer.clip(reader.rate_fps)
+    return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings))
+
+
+def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings, quiet: bool) -> Summary:
+    """The stages behind the networks: fit the people wanted, write everything into an existing folder.
+
+    config.yaml goes first and comes back last, so that it vouches for the other files.
+    """
+    clip = observed.clip
+    wanted, notes = select(observed.tracks, settings.people.people, settings.people.person)
+    motions = fit(clip, [turn_to_camera(track, clip.camera, camera) for track in wanted], camera, settings)
+    warnings = (*observed.warnings, *notes)
+    (folder / results.CONFIG).unlink(missing_ok=True)
+    stages.write_tracks(folder / results.TRACKS, clip, observed.tracks)
+    stages.write_motions(folder / results.MOTIONS, motions)
+    results.write_joints3d(folder / results.JOINTS_3D, results.stack_motions(clip.time_s, motions))
+    results.write_joints2d(folder / results.JOINTS_2D, results.stack_tracks(clip.time_s, wanted))
+    if settings.output.overlay and observed.clip_path is not None:
+        write_overlay(folder / results.OVERLAY, observed.clip_path, motions, quiet)
+    else:
+        (folder / results.OVERLAY).unlink(missing_ok=True)  # an older run's would not fit the new tables
+    results.write_config(folder / results.CONFIG, describe(observed, camera, folder, settings, warnings))
+    return Summary(folder, tuple(m.person for m in motions), len(clip.time_s), camera.source, warnings)
+
+
+def fit(clip: Clip, tracks: Sequence[Track], camera: Camera, settings: Settings) -> list[Motion]:
+    """Second stage: one motion per track, from its first frame to its last."""
+    from fitting.solve import fit_clip
+
+    motions = []
+    for track in tracks:
+        first, end = int(track.frame[0]), int(track.frame[-1]) + 1
+        frame, time_s = np.arange(first, end), clip.time_s[first:end]
+        motions.append(fit_clip(track, camera, frame, time_s, settings.people.height_m, settings.fit))
+    return motions
+
+
+def select(tracks: Sequence[Track], people: int | None, person: int | None) -> tuple[list[Track], list[str]]:
+    """The tracks asked for, numbers kept, and warnings. An unknown number keeps everybody and says so."""
+    if person is not None:
+        chosen = [track for track in tracks if track.person == person]
+        if chosen or not tracks:
+            return chosen, []
+        there = ", ".join(str(track.person) for track in tracks)
+        return list(tracks), [f"there is no person {person}, only {there}; all were kept"]
+    if people is None or len(tracks) <= people:
+        return list(tracks), []
+    largest = sorted(tracks, key=_presence, reverse=True)[:people]
+    return sorted(largest, key=lambda track: track.person), []
+
+
+def _presence(track: Track) -> float:
+    """How much of clip and picture a person fills: the height of his joints' box in pixels, added up over his frames."""
+    return float(np.nansum(np.nanmax(track.xy_px[..., 1], axis=1) - np.nanmin(track.xy_px[..., 1], axis=1)))
+
+
+def write_overlay(path: Path, clip_path: Path, motions: Sequence[Motion], quiet: bool) -> None:
+    """The clip with the skeletons drawn on it, by a second pass over its frames."""
+    reader, overlay = VideoReader(clip_path), Overlay(motions)
+    progress = Progress("drawing", reader.expected_count, quiet)
+    try:
+        with VideoWriter(path, reader.size_wh, reader.rate_fps) as writer:
+            for frame in reader:
+                writer.write(overlay.draw(frame.rgb, frame.index), frame.time_s)
+                progress.step()
+    finally:
+        progress.close()
+
+
+def check_folder(folder: Path, clip_path: Path) -> None:
+    """InputError unless the result folder can be made and written, and does not hold the clip under a name we write."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file of this name exists; name another result folder with -o")
+    if clip_path.resolve() == (folder / results.OVERLAY).resolve():
+        raise InputError(f"{clip_path} would be overwritten by the overlay; name another result folder with -o")
+    there = next(p for p in (folder.resolve(), *folder.resolve().parents) if p.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: cannot be made, {there} is no writable folder; name another result folder with -o")
+
+
+def describe(observed: Observed, camera: Camera, folder: Path, settings: Settings, warnings: Sequence[str]) -> dict[str, Any]:
+    """What config.yaml says: enough to repeat the run and to judge it."""
+    clip = observed.clip
+    path = None if observed.clip_path is None else os.path.relpath(observed.clip_path.resolve(), folder.resolve())
+    return {
+        "clip": {
+            "path": path,
+            "frames": len(clip.time_s),
+            "rate_fps": round(clip.rate_fps, 6),
+            "cuts": list(clip.cuts),
+            "warnings": list(observed.warnings),
+        },
+        "camera": results.camera_to_dict(camera),
+        "weights": observed.weights,
+        "versions": versions(),
+        "warnings": list(warnings),
+        "settings": to_dict(settings),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of this program, Python and the libraries that compute."""
+    found = {"video3d": _version("video3d"), "python": platform.python_version(), "platform": sys.platform}
+    return found | {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed as a package"

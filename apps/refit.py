@@ -1,0 +1,91 @@
+"""Fit a result folder again with another height, field of view or setting, in seconds: the networks are not run again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
+
+from apps.video3d import add_settings, guarded, settings_from, tell
+
+if TYPE_CHECKING:
+    from apps.pipeline import Observed, Summary
+
+_EPILOG = """What is not given stays as it was. The networks' settings (weights, detect, decode, tracker, follow, cuts) cannot
+change here; run video3d for that. Exit codes: 0 written, 2 wrong usage or unusable folder, 130 interrupted."""
+_OF_THE_NETWORKS = ("weights", "detect", "decode", "tracker", "follow", "cuts")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code (see --help)."""
+    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="refit", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", metavar="DIR", type=Path, help="result folder of video3d; its files are replaced")
+    add_settings(parser)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from apps.settings import Settings
+    from posecore import results
+    from posecore.config import describe, override
+    from posecore.errors import ConfigError, InputError
+
+    config = results.read_config(options.folder / results.CONFIG)
+    if "settings" not in config:
+        raise InputError(f"{options.folder / results.CONFIG}: holds no settings; run video3d again")
+    old = override(Settings(), config["settings"])
+    settings = settings_from(options, old)
+    if options.print_config:
+        print(describe(settings), end="")
+        return 0
+    changed = [group for group in _OF_THE_NETWORKS if getattr(settings, group) != getattr(old, group)]
+    if changed:
+        raise ConfigError(f"settings of '{changed[0]}' act on the networks; run video3d again to change them")
+    tell(refit(options.folder, settings, settings.camera != old.camera, config, options.quiet), options.quiet)
+    return 0
+
+
+def refit(folder: Path, settings: Any, new_camera: bool, config: dict[str, Any], quiet: bool) -> Summary:
+    """Fit again what is stored in `folder` and replace its files. new_camera: take the camera from the settings.
+
+    InputError if a file is missing or damaged.
+    """
+    from apps.camera_choice import choose_camera
+    from apps.pipeline import finish
+    from apps.result_folder import camera_from_dict
+
+    observed = _stored(folder, config)
+    size_wh = observed.clip.camera.size_wh
+    camera = choose_camera(size_wh, settings.camera) if new_camera else camera_from_dict(config.get("camera"))
+    return finish(observed, camera, folder, settings, quiet)
+
+
+def _stored(folder: Path, config: dict[str, Any]) -> Observed:
+    """The first stage's result as the folder keeps it."""
+    from apps.pipeline import Observed
+    from posecore import results, stages
+
+    clip, tracks = stages.read_tracks(folder / results.TRACKS)
+    about = config.get("clip") or {}
+    path = folder / about["path"] if about.get("path") else None
+    warnings = list(about.get("warnings") or [])
+    if path is not None and not path.is_file():
+        path = None
+        warnings.append(f"the clip {about['path']} is gone, so there is no new overlay")
+    return Observed(path, clip, tuple(tracks), config.get("weights") or {}, tuple(warnings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
