@@ -1,0 +1,178 @@
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from backbones.runtime import Runner, load_into
+from lift3d.network import LiftConfig, VNectResNet18
+from pose2d.loss import pose_loss
+from pose2d.network import OpenPoseLight, PoseConfig
+from posecore.errors import InputError, WeightsError
+from posecore.weights import load_weights, save_weights
+from training.loop import Ema, LoopConfig, Trainer, rate_at
+from training.runs import read_start
+from training.shared import SharedNetwork, split_shared
+from training.stream import batches
+
+SMALL_LIFT = LiftConfig(width=8, channels=16)
+SMALL_POSE = PoseConfig(width=8, channels=16, block_width=8)
+
+
+class LineTask:
+    """Fit y = 3x - 1 from noisy points."""
+
+    def make(self, i, rng):
+        x = rng.normal(size=1).astype(np.float32)
+        return {"x": x, "y": 3 * x - 1}
+
+    def batches(self, config, seen):
+        return batches(self.make, config.batch, config.seed, seen, config.samples, workers=0)
+
+    def loss(self, network, batch):
+        return {"total": (network(batch["x"]) - batch["y"]).square().mean()}
+
+    def evaluate(self, network):
+        return {"slope": float(network.weight.detach())}
+
+
+CONFIG = LoopConfig(samples=160, batch=8, learning_rate=0.05, warmup_steps=2, ema_decay=0.5, threads=1, log_every_s=0.0)
+
+
+def train(folder, samples=160):
+    torch.manual_seed(0)
+    trainer = Trainer(LineTask(), nn.Linear(1, 1), replace(CONFIG, samples=samples), folder)
+    figures = trainer.run(lambda line: None)
+    return trainer, figures
+
+
+def test_learns_and_writes_log_and_curves(tmp_path):
+    _, figures = train(tmp_path, samples=3200)
+    assert figures["slope"] == pytest.approx(3, abs=0.05)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[0]["total"] > rows[-2]["total"]
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
+    whole, _ = train(tmp_path / "whole")
+    part = Trainer(LineTask(), nn.Linear(1, 1), CONFIG, tmp_path / "part")
+    torch.manual_seed(0)
+    part.network.load_state_dict(nn.Linear(1, 1).state_dict())
+    part.ema = Ema(part.network, CONFIG.ema_decay)
+    for batch, _ in zip(LineTask().batches(CONFIG, 0), range(7), strict=False):
+        part._one_step(batch)
+    part.save()
+    rest, _ = train(tmp_path / "part")
+    for key, value in whole.ema.state.items():
+        torch.testing.assert_close(rest.ema.state[key], value, rtol=0, atol=0)
+
+
+def test_average_of_constant_weights_is_themselves():
+    network = nn.Linear(2, 2)
+    ema = Ema(network, 0.9)
+    for step in range(5):
+        ema.update(network, step)
+    torch.testing.assert_close(ema.state["weight"], network.weight.detach())
+
+
+def test_rate_rises_then_falls_to_its_share():
+    config = LoopConfig(warmup_steps=10, final_share=0.1)
+    rates = [rate_at(s, 100, config) for s in range(101)]
+    assert rates[9] == 1
+    assert all(a < b for a, b in pairwise(rates[:10]))
+    assert all(a >= b for a, b in pairwise(rates[10:]))
+    assert rates[100] == pytest.approx(0.1)
+
+
+def test_examples_do_not_depend_on_where_a_run_starts():
+    late = next(iter(batches(LineTask().make, 8, 1, 16, 64, workers=0)))
+    whole = list(batches(LineTask().make, 8, 1, 0, 64, workers=0))
+    torch.testing.assert_close(late["x"], whole[2]["x"])
+
+
+def test_split_networks_answer_as_the_shared_one():
+    torch.manual_seed(1)
+    shared = SharedNetwork(SMALL_LIFT, SMALL_POSE).eval()
+    lift_state, pose_state = split_shared(shared.state_dict())
+    lifter, detector = VNectResNet18(SMALL_LIFT).eval(), OpenPoseLight(SMALL_POSE).eval()
+    lifter.load_state_dict(lift_state)
+    detector.load_state_dict(pose_state)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        maps, pafs, heats = shared(image)
+        torch.testing.assert_close(lifter(image), maps)
+        alone_pafs, alone_heats = detector(image)
+    for a, b in zip([*pafs, *heats], [*alone_pafs, *alone_heats], strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    torch.save({"ema": nn.Linear(1, 1).state_dict()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(InputError, match="another network"):
+        read_start(tmp_path / "checkpoint.pt", VNectResNet18(SMALL_LIFT))
+
+
+def pose_maps(value=0.0):
+    return [torch.full((2, 38, 4, 4), value)], [torch.full((2, 19, 4, 4), value)]
+
+
+def test_pose_loss_is_summed_over_known_cells_per_image():
+    target = {"paf": torch.zeros(2, 38, 4, 4), "heat": torch.zeros(2, 19, 4, 4)}
+    known = {f"{k}_known": torch.zeros_like(v, dtype=torch.bool) for k, v in target.items()}
+    known["heat_known"][:, :, 0, 0] = True
+    terms = pose_loss(*pose_maps(2.0), {**target, **known})
+    assert float(terms["total"]) == 19 * 4.0
+    assert float(terms["paf"]) == 0
+
+
+def test_weights_come_back_and_damage_is_noticed(tmp_path):
+    network = VNectResNet18(SMALL_LIFT)
+    path = tmp_path / "small.safetensors"
+    save_weights(path, {k: v.numpy() for k, v in network.state_dict().items()}, {"network": "vnect_resnet18"})
+    loaded = load_weights(path, "vnect_resnet18")
+    again = load_into(VNectResNet18(SMALL_LIFT), loaded)
+    for key, value in again.state_dict().items():
+        if value.dtype.is_floating_point:
+            torch.testing.assert_close(value, network.state_dict()[key], rtol=1e-3, atol=1e-6)  # float16 keeps 11 bits
+    with pytest.raises(WeightsError, match="openpose_light"):
+        load_weights(path, "openpose_light")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged"):
+        load_weights(path, "vnect_resnet18")
+    with pytest.raises(WeightsError, match="missing"):
+        load_weights(tmp_path / "none.safetensors", "vnect_resnet18")
+
+
+def test_runner_gives_the_networks_answer_in_numpy():
+    network = VNectResNet18(SMALL_LIFT).eval()
+    rgb = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
+    got = Runner(network, torch.device("cpu"))(rgb, lambda maps: maps)
+    with torch.inference_mode():
+        plain = network(torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255 - 0.5).numpy()
+    # bfloat16 has 8 bits; the maps' own size sets the scale of what it may lose over the layers
+    np.testing.assert_allclose(got, plain, atol=0.05 * np.abs(plain).max())
+
+
+def test_mean_instead_of_sum_stalls_the_detector():
+    """The article's remark, as an experiment: one bright cell in many learns with the sum, hardly with the mean."""
+    target = torch.zeros(1, 1, 46, 46)
+    target[0, 0, 20, 20] = 1.0
+
+    def peak_after(reduction, steps=60):
+        torch.manual_seed(0)
+        maps = nn.Parameter(torch.zeros(1, 1, 46, 46))
+        optimizer = torch.optim.SGD([maps], lr=0.02)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            reduction((maps - target).square()).backward()
+            optimizer.step()
+        return float(maps.detach()[0, 0, 20, 20])
+
+    assert peak_after(torch.sum) > 0.8
+    assert peak_after(torch.mean) < 0.01
