@@ -17,7 +17,7 @@ class CutSettings:
     """When a picture starts a new scene."""
 
     change_min: float = 22.0  # grey levels of mean change between two small pictures; 256 turns the search off
-    ratio_min: float = 5.0  # times the median change of the pictures before; keeps fast pans together
+    ratio_min: float = 4.0  # times the median change of the pictures before; keeps fast pans together
 
 
 class CutFinder:

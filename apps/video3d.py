@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
 
-from posecore.errors import ConfigError, InputError, PoseError
+from posecore.errors import InputError, PoseError
 
 if TYPE_CHECKING:
     from apps.settings import Settings
@@ -124,9 +124,7 @@ def _places(clip: Path | None, output: Path | None) -> tuple[Path, Path]:
         if not DEMO.is_file():
             raise InputError(f"the demo clip {DEMO} is missing; give a clip of your own")
         return DEMO, output or Path("demo_pose3d")
-    if not clip.name:
-        raise ConfigError("give a video file")
-    return clip, output or clip.with_name(f"{clip.stem}_pose3d")
+    return clip, output or clip.parent / f"{clip.stem}_pose3d"
 
 
 def tell(summary: Any, quiet: bool) -> None:

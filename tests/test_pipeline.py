@@ -59,14 +59,14 @@ def test_a_gap_keeps_the_number_and_is_bridged(tmp_path):
     world = World([Actor((0, 0, 4), (0.3, 0, 0), unseen=range(15, 22))])
     assert run(world, tmp_path).persons == (1,)
     joints = results.read_joints3d(tmp_path / "out" / results.JOINTS_3D)
-    assert (joints.source[0, 16:21] == Source.FILLED).all()
+    assert (joints.source[0, 15:22] == Source.FILLED).all()
     assert np.isfinite(joints.xyz_m).all()
     truth = np.stack([world.actors[0].xyz_m(k) for k in range(FRAMES)])
     assert np.abs(joints.xyz_m[0] - truth).max() < 0.1
     seen = results.read_joints2d(tmp_path / "out" / results.JOINTS_2D)
     assert np.isnan(seen.xy_px[0, 15:22]).all()
     assert np.isfinite(seen.xy_px[0, 24:]).all()
-    assert world.looks[1:5] == [13, 18, 21, 24]  # after the loss every 0.1 s, rounded up to whole frames
+    assert world.looks[:5] == [0, 13, 16, 19, 22]  # after the loss every 0.1 s, rounded up to whole frames
 
 
 def test_a_long_absence_stays_empty_and_the_number_comes_back(tmp_path):

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from apps.camera_choice import CameraSettings, choose_camera, read_camera, turn_to_camera
+from posecore.camera import Camera, camera_from_fov, camera_to_image, image_to_ray, rotation_to_ray
+from posecore.errors import ConfigError, InputError
+from posecore.results import camera_to_dict
+from posecore.types import Track
+
+K = [[1000.0, 0.0, 950.0], [0.0, 1010.0, 530.0], [0.0, 0.0, 1.0]]
+FULL = {"K": K, "distortion": [0.1, -0.05, 0.001, 0.002], "width": 1920, "height": 1080}
+
+
+def write(folder, values):
+    (folder / "camera.yaml").write_text(yaml.safe_dump(values))
+    return folder / "camera.yaml"
+
+
+def test_nothing_known_is_54_degrees_vertically_and_says_so():
+    camera = choose_camera((640, 480), CameraSettings())
+    assert camera.vertical_fov_deg == pytest.approx(54)
+    assert camera.source == "assumed 54 degrees vertically"
+    np.testing.assert_allclose(camera.K_px[:2, 2], [319.5, 239.5])
+
+
+def test_given_field_of_view_and_focal_length():
+    assert choose_camera((640, 480), CameraSettings(fov_deg=40)).vertical_fov_deg == pytest.approx(40)
+    assert choose_camera((640, 480), CameraSettings(focal_px=777)).focal_px == (777, 777)
+
+
+def test_two_answers_are_refused():
+    with pytest.raises(ConfigError, match="fov_deg and file"):
+        choose_camera((640, 480), CameraSettings(fov_deg=40, file="x.yaml"))
+
+
+def test_a_calibration_of_the_clip_s_size_is_taken_as_it_is(tmp_path):
+    camera = read_camera(write(tmp_path, FULL), (1920, 1080))
+    assert camera.K_px.tolist() == K
+    assert camera.distortion.tolist() == [0.1, -0.05, 0.001, 0.002, 0]
+    assert camera.source == "camera file camera.yaml"
+
+
+def test_json_and_single_numbers(tmp_path):
+    (tmp_path / "c.json").write_text(json.dumps({"fx": 900, "cx": 320.5, "cy": 240}))
+    assert read_camera(tmp_path / "c.json", (640, 480)).K_px.tolist() == [[900, 0, 320.5], [0, 900, 240], [0, 0, 1]]
+
+
+def test_config_of_a_result_serves(tmp_path):
+    camera = Camera(np.array(K), (1920, 1080), np.array([0.1]))
+    path = write(tmp_path, {"clip": {}, "camera": camera_to_dict(camera)})
+    np.testing.assert_array_equal(read_camera(path, (1920, 1080)).K_px, camera.K_px)
+
+
+def test_a_smaller_copy_of_the_picture_sees_the_same_rays(tmp_path):
+    """Half the size: the point in the middle of four pixels becomes the middle of one."""
+    path = write(tmp_path, FULL)
+    large, small = read_camera(path, (1920, 1080)), read_camera(path, (960, 540))
+    xyz_m = np.array([[0.3, -0.2, 2.0], [-0.5, 0.4, 3.0]])
+    expected = (camera_to_image(xyz_m, large) + 0.5) / 2 - 0.5
+    np.testing.assert_allclose(camera_to_image(xyz_m, small), expected, atol=1e-9)
+
+
+def test_a_cut_out_sees_the_same_rays(tmp_path):
+    whole = read_camera(write(tmp_path, FULL), (1920, 1080))
+    cut = read_camera(write(tmp_path, {**FULL, "crop_offset_px": [8, 4]}), (1900, 1072))
+    xyz_m = np.array([[0.3, -0.2, 2.0]])
+    np.testing.assert_allclose(camera_to_image(xyz_m, cut), camera_to_image(xyz_m, whole) - [8, 4], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({**FULL, "width": 1088, "height": 1920}, "calibrated for 1088 x 1920 but the clip is 1920 x 1080"),  # turned
+        ({**FULL, "width": 1940}, "no plain scaling; if the clip is a cut-out, add crop_offset_px"),
+        ({**FULL, "crop_offset_px": [8, 4]}, "leaves 1920 x 1080"),
+        ({"K": K, "crop_offset_px": [8, 4]}, "needs width and height"),
+        ({"K": K, "width": 1920}, "both width and height"),
+        ({"K": K[:2]}, "K must be 3 x 3"),
+        ({"K": np.transpose(K).tolist()}, "0, 0, 1 in its last row"),
+        ({"K": "wide"}, "K must be numbers"),
+        ({"fx": 900}, "no K and no cx, cy"),
+        ({**FULL, "Distortion": [0]}, "unknown entries Distortion"),
+        ({**FULL, "distortion": [0.0] * 8}, "at most 5"),
+        ({"K": [[-1.0, 0, 5], [0, 1, 5], [0, 0, 1]]}, "positive focal lengths"),
+        ([1, 2], "expected a camera file"),
+        ("{", "neither YAML nor JSON"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path, values, words):
+    path = tmp_path / "camera.yaml"
+    path.write_text(values if values == "{" else yaml.safe_dump(values))
+    with pytest.raises(InputError, match=words) as caught:
+        read_camera(path, (1920, 1080))
+    assert "\n" not in str(caught.value)
+
+
+def test_turning_a_track_is_what_the_other_camera_s_lift_had_given():
+    rng = np.random.default_rng(0)
+    old, new = camera_from_fov((640, 480), 54, "old"), camera_from_fov((640, 480), 40, "new")
+    local_m = rng.normal(0, 0.4, (3, 21, 3))
+    xy_px = rng.uniform(20, 460, (3, 21, 2)) + np.array([[150, 0]])
+    centre_px = 0.5 * (xy_px.min(axis=1) + xy_px.max(axis=1))
+
+    def lifted(camera):
+        turns = np.stack([rotation_to_ray(image_to_ray(c, camera)) for c in centre_px])
+        return np.einsum("tij,tkj->tki", turns, local_m)
+
+    ones = np.ones((3, 21))
+    track = Track(1, np.arange(3), np.arange(3) / 30, xy_px, ones, lifted(old), np.ones((3, 21, 2)))
+    turned = turn_to_camera(track, old, new)
+    np.testing.assert_allclose(turned.xyz_m, lifted(new), atol=1e-12)
+    np.testing.assert_allclose(turn_to_camera(turned, new, old).xyz_m, track.xyz_m, atol=1e-12)
+    assert turn_to_camera(track, old, camera_from_fov((640, 480), 54, "again")) is track

@@ -1,0 +1,216 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps import pipeline, refit, video3d
+from posecore import results, stages
+from posecore.metrics import mpjpe_mm
+from tests.fakes import Actor, World
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = ["--set", "fit.contact=false", "--set", "fit.floor=false", "--set", "fit.iterations=6", "--no-overlay"]
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """One person beside the middle of the picture; the command lines get the networks that know him."""
+    world = World([Actor((0.8, 0, 4))])
+    monkeypatch.setattr(pipeline, "load_networks", lambda settings: world.networks)
+    return world
+
+
+@pytest.fixture
+def clip(world, tmp_path):
+    return world.write(tmp_path / "clip.mp4", 20)
+
+
+def table(folder: Path) -> bytes:
+    return (folder / results.JOINTS_3D).read_bytes()
+
+
+def test_a_clip_becomes_a_folder_beside_it_and_one_line(clip, tmp_path, capsys):
+    assert video3d.main([str(clip), *QUICK]) == 0
+    out = capsys.readouterr()
+    folder = tmp_path / "clip_pose3d"
+    assert out.out == f"{folder}: 1 person in 20 frames, no warnings; camera: assumed 54 degrees vertically\n"
+    assert out.err == ""  # no progress line without a terminal
+    names = {path.name for path in folder.iterdir()}
+    assert names == {results.JOINTS_3D, results.JOINTS_2D, results.TRACKS, results.MOTIONS, results.CONFIG}
+
+
+def test_quiet_says_nothing(clip, tmp_path, capsys):
+    assert video3d.main([str(clip), "-q", "-o", str(tmp_path / "r"), *QUICK]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_warnings_go_to_stderr_one_a_line(clip, capsys):
+    assert video3d.main([str(clip), "--person", "7", *QUICK]) == 0
+    out = capsys.readouterr()
+    assert out.err == "warning: there is no person 7, only 1; all were kept\n"
+    assert "1 warning;" in out.out
+
+
+def test_an_overlay_of_an_older_run_does_not_stay(clip, tmp_path):
+    arguments = [str(clip), "-o", str(tmp_path / "r"), "-q"]
+    assert video3d.main(arguments) == 0
+    assert (tmp_path / "r" / results.OVERLAY).is_file()
+    assert video3d.main([*arguments, "--no-overlay"]) == 0
+    assert not (tmp_path / "r" / results.OVERLAY).exists()
+
+
+def test_refit_with_nothing_changed_gives_the_same_bytes(clip, tmp_path):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "-q", *QUICK]) == 0
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert refit.main([str(folder), "-q"]) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_refit_never_loads_a_network(clip, world, tmp_path, monkeypatch):
+    assert video3d.main([str(clip), "-q", *QUICK]) == 0
+    monkeypatch.setattr(pipeline, "load_networks", None)
+    lifts = world.lifts
+    assert refit.main([str(tmp_path / "clip_pose3d"), "-q"]) == 0
+    assert world.lifts == lifts
+
+
+def test_refit_with_another_height_scales_the_world(clip, tmp_path):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "-q", "--height", "1.6", *QUICK]) == 0
+    small = results.read_joints3d(folder / results.JOINTS_3D).xyz_m
+    assert refit.main([str(folder), "-q", "--height", "1.8"]) == 0
+    large = results.read_joints3d(folder / results.JOINTS_3D).xyz_m
+    np.testing.assert_allclose(large, small * 1.8 / 1.6, atol=0.01)
+    assert results.read_config(folder / results.CONFIG)["settings"]["people"]["height_m"] == 1.8
+
+
+def test_refit_with_another_field_of_view_is_a_run_with_it(clip, tmp_path):
+    """The lift turns its axes by the camera; the stored ones must be turned again, and not twice."""
+    again, whole = tmp_path / "again", tmp_path / "whole"
+    assert video3d.main([str(clip), "-q", "-o", str(again), *QUICK]) == 0
+    assert video3d.main([str(clip), "-q", "-o", str(whole), "--fov", "40", *QUICK]) == 0
+    for _ in range(2):
+        assert refit.main([str(again), "-q", "--fov", "40"]) == 0
+        one, other = (results.read_joints3d(folder / results.JOINTS_3D).xyz_m[0] for folder in (again, whole))
+        assert mpjpe_mm(one, other, root=None) < 5
+    config = results.read_config(again / results.CONFIG)
+    assert config["camera"]["source"] == "given vertical field of view of 40 degrees"
+    assert stages.read_tracks(again / results.TRACKS)[0].camera.source == "assumed 54 degrees vertically"
+    assert refit.main([str(again), "-q"]) == 0  # the camera stays as it was given last
+    assert results.read_config(again / results.CONFIG)["camera"] == config["camera"]
+
+
+def test_refit_without_the_clip_says_that_there_is_no_overlay(clip, tmp_path, capsys):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "-q"]) == 0
+    clip.unlink()
+    assert refit.main([str(folder)]) == 0
+    assert "the clip ../clip.mp4 is gone" in capsys.readouterr().err
+    assert not (folder / results.OVERLAY).exists()
+
+
+BAD = [
+    (["nowhere.mp4"], "nowhere.mp4: cannot be opened (No such file or directory)"),
+    (["."], "this is a folder"),
+    (["text.mp4"], "text.mp4: not a video that FFmpeg can read"),
+    (["empty.mp4"], "empty.mp4: the file is empty (0 bytes)"),
+    (["clip.mp4", "-o", "text.mp4"], "text.mp4: a file of this name exists"),
+    (["clip.mp4", "--fov", "wide"], "setting 'camera.fov_deg' must be a number, got 'wide'"),
+    (["clip.mp4", "--fov", "200"], "must lie in 1..170 degrees, got 200"),
+    (["clip.mp4", "--focal-px", "-3"], "focal length must be a positive number of pixels"),
+    (["clip.mp4", "--camera", "nowhere.yaml"], "nowhere.yaml: cannot read the camera file"),
+    (["clip.mp4", "--height", "182"], "the height must lie in 0.4..2.6 metres, got 182"),
+    (["clip.mp4", "--people", "0"], "'people' must be 1 or more, got 0"),
+    (["clip.mp4", "--person", "he"], "setting 'people.person' must be a whole number, got 'he'"),
+    (["clip.mp4", "--set", "fit.prio=1"], "unknown setting 'fit.prio'; did you mean 'prior'?"),
+    (["clip.mp4", "--set", "camera.fov_deg=50", "--set", "camera.focal_px=90"], "give only one of"),
+    (["clip.mp4", "--config", "nowhere.yaml"], "nowhere.yaml: cannot read the settings"),
+    (["clip.mp4", "--set", "weights.pose2d=nowhere.safetensors"], "nowhere.safetensors is missing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_users_mistakes_are_one_line_and_exit_code_2(arguments, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    World([]).write(Path("clip.mp4"), 2)
+    Path("text.mp4").write_text("no video\n" * 50)
+    Path("empty.mp4").touch()
+    assert video3d.main(arguments) == 2
+    out = capsys.readouterr()
+    assert out.err.startswith("error: ")
+    assert out.err.count("\n") == 1
+    assert words in out.err
+    assert out.out == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.mp4", "empty.mp4", "text.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "config.yaml: cannot be read"),
+        (["clip_pose3d", "--set", "detect.every_s=1"], "settings of 'detect' act on the networks"),
+        (["clip_pose3d", "--fov", "x"], "must be a number"),
+    ],
+)
+def test_refit_s_mistakes(arguments, words, clip, monkeypatch, capsys):
+    monkeypatch.chdir(clip.parent)
+    assert video3d.main(["clip.mp4", "-q", *QUICK]) == 0
+    assert refit.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_refit_of_a_damaged_folder(clip, tmp_path, capsys):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "-q", *QUICK]) == 0
+    (folder / results.TRACKS).write_bytes(b"PK")
+    assert refit.main([str(folder)]) == 2
+    assert "tracks.npz: damaged; run video3d again" in capsys.readouterr().err
+
+
+def test_contradicting_options_are_a_usage_error(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        video3d.main(["clip.mp4", "--fov", "50", "--focal-px", "900"])
+    assert exit_.value.code == 2
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_print_config_reads_back(tmp_path, capsys):
+    assert video3d.main(["--fov", "41", "--set", "follow.track_min_s=1", "--print-config"]) == 0
+    text = capsys.readouterr().out
+    assert "  fov_deg: 41.0  # vertical field of view" in text
+    (tmp_path / "mine.yaml").write_text(text)
+    assert video3d.main(["--config", str(tmp_path / "mine.yaml"), "--print-config"]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_an_interruption_is_130(clip, world, capsys):
+    def interrupt(rgb):
+        raise KeyboardInterrupt
+
+    world.detect = interrupt
+    assert video3d.main([str(clip)]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+    assert not (clip.parent / "clip_pose3d").exists()
+
+
+def test_a_full_disk_is_one_line(clip, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "tracks.npz")
+
+    monkeypatch.setattr(stages, "write_tracks", full)
+    assert video3d.main([str(clip), *QUICK]) == 2
+    assert capsys.readouterr().err == "error: tracks.npz: No space left on device\n"
+
+
+def test_runs_from_any_folder_as_a_script(tmp_path):
+    (tmp_path / "text.mp4").write_text("no video\n" * 50)
+    command = [sys.executable, str(ROOT / "apps" / "video3d.py"), "text.mp4"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "text.mp4: not a video" in done.stderr
