@@ -51,7 +51,7 @@ def estimate_world(motions: Sequence[Motion]) -> World:
     points = np.concatenate([np.empty((0, 3)), *contacts])
     slope, height, known = fit_floor(points)
     if known:
-        pitch = float(np.degrees(np.arctan(slope[1])))
+        pitch = float(-np.degrees(np.arctan(slope[1])))
         source = f"floor through {len(points)} foot contacts, camera pitched {pitch:+.1f} degrees (positive looks down)"
         return World(_world_transform(slope, height + TOE_HEIGHT_M, motions), source)
     toes = [motion.xyz_m[:, _feet("toe"), 1].ravel() for motion in motions]

@@ -1,0 +1,89 @@
+"""Write a result for other programs: `python apps/export.py clip_pose3d --format bvh,trc`.
+
+bvh     one file per person: constant bones, Blender, Maya, MotionBuilder      glb   all people, animated and skinned, one file
+trc     one file per person: joints in mm, y up, OpenSim                       c3d   the same, binary, z up (needs ezc3d)
+json    joints in the image, COCO style                                        npz   everything as arrays
+angles  joint_angles.csv, degrees
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from apps.result_folder import Result
+
+FORMATS = ("bvh", "glb", "trc", "c3d", "json", "npz", "angles")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="result folder of video3d")
+    parser.add_argument("--format", default="bvh", help=f"one or more of {','.join(FORMATS)}, or all (default bvh)")
+    parser.add_argument("--frame", choices=("world", "camera"), default="world", help="world: gravity up, floor at 0 (default)")
+    parser.add_argument("--bvh-unit", choices=("m", "cm"), default="m", help="m opens in Blender at scale 1 (default)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: the result folder)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Export; 0 done, 2 for bad input or a missing library."""
+    options = make_parser().parse_args(argv)
+    from posecore.errors import PoseError
+
+    try:
+        from apps.result_folder import load_result
+
+        formats = parse_formats(options.format)
+        result = load_result(options.folder)
+        unit_m = {"m": 1.0, "cm": 0.01}[options.bvh_unit]
+        paths, notes = export_result(result, formats, options.frame, options.output, unit_m)
+    except PoseError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(map(str, paths)))
+    for note in notes:
+        print(f"export: {note}", file=sys.stderr)
+    return 0
+
+
+def parse_formats(words: str) -> list[str]:
+    """'bvh,trc' to a list; ConfigError names an unknown one."""
+    from posecore.errors import ConfigError
+
+    chosen = [word.strip().lower() for word in words.split(",") if word.strip()]
+    if chosen == ["all"]:
+        return list(FORMATS)
+    unknown = [word for word in chosen if word not in FORMATS]
+    if unknown or not chosen:
+        raise ConfigError(f"unknown format '{','.join(unknown)}'; choose from {', '.join(FORMATS)}, or all")
+    return chosen
+
+
+def export_result(
+    result: Result, formats: Sequence[str], frame: str = "world", folder: Path | None = None, bvh_unit_m: float = 1.0
+) -> tuple[list[Path], list[str]]:
+    """Write the formats; returns the files and notes for the user. ConfigError, InputError, MissingDependencyError."""
+    from apps.export_files import Exporter
+    from posecore.errors import InputError
+
+    folder = result.folder if folder is None else folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        exporter = Exporter(result, frame, folder, bvh_unit_m)
+        paths = [path for name in formats for path in exporter.write(name)]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder with -o") from None
+    return paths, exporter.notes(formats)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
