@@ -3,7 +3,7 @@
 # make check               formatting, lint, types and tests: the same here and in CI
 # make bench               measure accuracy and speed
 PYTHON ?= python3
-CLIP ?= apps/assets/demo.mp4
+CLIP ?=
 ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.stamp-run
-	$(PY) apps/video3d.py "$(CLIP)" $(ARGS)
+	$(PY) apps/video3d.py $(if $(CLIP),"$(CLIP)") $(ARGS)
 
 test: $(VENV)/.stamp-dev
 	$(PY) -m pytest $(ARGS)
