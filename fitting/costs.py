@@ -42,8 +42,8 @@ class DofTerm:
 
 def robust_weight(residual: Floats, scale: float) -> tuple[Floats, Floats]:
     """Geman-McClure: (loss, weight), both (T, J), of whitened residuals (T, J, r). loss = s c^2 / (s + c^2), s = |r|^2."""
-    s, c2 = np.sum(residual**2, axis=-1), scale**2
-    share = c2 / (s + c2)
+    s = np.sum(residual**2, axis=-1)
+    share = 1 / (1 + s / scale**2)
     return s * share, share**2
 
 
@@ -195,3 +195,23 @@ def depth_velocity(root_m: Floats, time_s: Floats, sigma_mps: float, joined: NDA
     weight = np.where(joined, np.sqrt(30.0 * dt) / (sigma_mps * dt), 0.0)
     slope = ray * weight[:, None]
     return np.sum(slope * (root_m[1:] - root_m[:-1]), axis=1), slope
+
+
+def resting_feet(feet_m: Floats, time_s: Floats, resting: Floats, sigma_mps: float) -> tuple[Floats, Floats]:
+    """Velocities of resting points: residual (T - 1, F, 3) and its slope (T - 1, F) by the later position.
+
+    feet_m (T, F, 3); resting (T - 1, F) in 0..1 is the weight of each. The slope by the earlier position is the negative.
+    """
+    dt = np.diff(time_s)[:, None]
+    slope = np.sqrt(resting * 30.0 * dt) / (sigma_mps * dt)
+    return np.diff(feet_m, axis=0) * slope[..., None], slope
+
+
+def floor_height(xyz_m: Floats, up: Floats, height_m: Floats, inverse_sigma: Floats, stands: NDArray[np.bool_]) -> PointTerm:
+    """Distance to the floor: (up . x - height) / sigma for joints that stand on it, only what is below it for the others.
+
+    height_m and inverse_sigma (T, J): the height at which each joint stands and 1/sigma in 1/m.
+    """
+    over = xyz_m @ up - height_m
+    weight = np.where(stands | (over < 0), inverse_sigma, 0.0)
+    return PointTerm((over * weight)[..., None], (weight[..., None] * up)[..., None, :])

@@ -81,7 +81,7 @@ def start_pose(measured: Measurements, camera: Camera) -> Pose:
     """A pose for every row from the lifted joints and the image; rows without measurements take their neighbours'."""
     joint = load_body().skeleton.index
     known = measured.inverse_m[..., 0] > 0
-    lifted = np.stack([_fill(measured.lifted_m[:, j], known[:, j]) for j in range(known.shape[1])], axis=1)
+    lifted = _completed(measured.lifted_m, known)
     smooth = _calm(lifted, measured)
     if not known[:, [joint("left_hip"), joint("right_hip"), joint("spine")]].any(axis=0).all():
         pose = rest_pose(len(measured))
@@ -92,6 +92,16 @@ def start_pose(measured: Measurements, camera: Camera) -> Pose:
     good = np.isfinite(root).all(axis=1) & (root[:, 2] > 0.3) & (root[:, 2] < 100.0)
     pose.root_m[:] = _calm(_fill(root, good), measured) if good.any() else [0.0, 0.0, 4.0]
     return pose
+
+
+def _completed(lifted_m: Floats, known: NDArray[np.bool_]) -> Floats:
+    """(T, 21, 3) joints with the missing ones put where their bone, interpolated over time, reaches from the parent."""
+    body, out = load_body(), lifted_m.copy()
+    for j in body.skeleton.order[1:]:
+        parent = body.skeleton.parent[j]
+        bone = _fill(lifted_m[:, j] - lifted_m[:, parent], known[:, j] & (known[:, parent] | (parent == body.skeleton.root)))
+        out[:, j] = np.where(known[:, j, None], lifted_m[:, j], out[:, parent] + bone)
+    return out
 
 
 def _pose_of(lifted: Floats) -> Pose:

@@ -128,12 +128,13 @@ def below() -> NDArray[np.bool_]:
     return ancestor[:, body.dof_joint]
 
 
-def joint_jacobian(placed: Placed) -> Floats:
-    """(T, 21, 3, D) derivative of every joint's position by every degree of freedom (metres per metre or radian)."""
+def joint_jacobian(placed: Placed, joints: list[int] | None = None) -> Floats:
+    """(T, J, 3, D) derivative of the joints' positions (all 21 if none are named) by every degree of freedom."""
     root = load_body().skeleton.root
-    arm = placed.xyz_m - placed.xyz_m[:, root : root + 1]
-    moved = np.cross(placed.screw[:, None, :, :3], arm[:, :, None]) + placed.screw[:, None, :, 3:]
-    return np.swapaxes(moved * below()[..., None], -1, -2)
+    chosen = np.arange(placed.xyz_m.shape[1]) if joints is None else np.array(joints)
+    arm = placed.xyz_m[:, chosen] - placed.xyz_m[:, root : root + 1]
+    turn, shift = (np.swapaxes(placed.screw[..., part], 1, 2)[:, None] for part in (slice(3), slice(3, 6)))
+    return (rotation.hat(-arm) @ turn + shift) * below()[chosen][:, None, :]
 
 
 def bone_quaternions(pose: Pose) -> Floats:

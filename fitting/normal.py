@@ -110,6 +110,20 @@ def add_depth(system: System, residual: Floats, slope: Floats) -> None:
     system.gradient[:-1, :3] -= slope * residual[:, None]
 
 
+def add_feet(system: System, jacobian: Floats, residual: Floats, slope: Floats) -> None:
+    """Add velocities of foot points: jacobian (T, F, 3, D), residual (T - 1, F, 3), slope (T - 1, F)."""
+    frames, dofs = system.gradient.shape
+    late = (jacobian[1:] * slope[..., None, None]).reshape(frames - 1, -1, dofs)
+    early = (jacobian[:-1] * slope[..., None, None]).reshape(frames - 1, -1, dofs)
+    force = residual.reshape(frames - 1, -1, 1)
+    turned_late, turned_early = np.swapaxes(late, 1, 2), np.swapaxes(early, 1, 2)
+    system.block[1:] += np.tril(turned_late @ late)
+    system.block[:-1] += np.tril(turned_early @ early)
+    system.next -= turned_late @ early
+    system.gradient[1:] += (turned_late @ force)[..., 0]
+    system.gradient[:-1] -= (turned_early @ force)[..., 0]
+
+
 def banded(system: System, damping: float) -> Floats:
     """(2D + 1, T D) lower band of the matrix, its diagonal scaled by 1 + damping."""
     frames, D = system.gradient.shape

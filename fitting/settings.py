@@ -31,6 +31,16 @@ class FitSettings:
     # body
     prior: float = 1.0  # strength of the weak pull to the middle of every joint's range; 0 turns it off
     limit_rad: float = 0.05  # how far a joint may pass its range for one standard deviation
+    # feet and floor
+    contact: bool = True  # hold resting feet still
+    contact_s: float = 0.10  # shorter rests are chance, seconds
+    still_mps: float = 0.25  # slower than this across the viewing ray, a foot may rest
+    still_along_mps: float = 1.2  # and slower than this along it
+    contact_sigma_mps: float = 0.06  # how still a resting foot is held; 0.05 m/s is 1.7 mm a frame at 30 frames a second
+    floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
+    floor_sigma_m: float = 0.03  # how well shoe soles, heels and joints obey the plane
+    floor_tilt_deg: float = 15.0  # how far the floor may lean from the body's upward direction
+    floor_known_deg: float = 5.0  # no floor if its tilt stays less certain than this
     # gaps
     fill_gap_s: float = 0.5  # shorter absences are bridged, longer ones stay empty
     # solver

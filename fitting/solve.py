@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitting import costs, normal
+from fitting import normal
 from fitting.body import load_body
+from fitting.contact import find_contacts, find_floor
+from fitting.energy import Problem, linearise, stature_of
 from fitting.initial import start_pose
-from fitting.kinematics import Placed, Pose, bone_quaternions, concatenate, place, step
+from fitting.kinematics import Pose, bone_quaternions, concatenate, place, step
+from fitting.lengths import estimate_lengths
 from fitting.measure import Measurements, expand, pick, present_rows, weigh
 from fitting.settings import FitSettings
 from posecore.camera import Camera, camera_to_image
@@ -19,65 +22,7 @@ from posecore.scale import STATURE_M, person_scale
 from posecore.types import Motion, Source, Track
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One solve: measurements, camera, bone lengths (21,) in metres and settings."""
-
-    measured: Measurements
-    camera: Camera
-    bone_length_m: Floats
-    settings: FitSettings
-
-
-def linearise(problem: Problem, pose: Pose) -> tuple[float, normal.System]:
-    """Energy at the pose and its Gauss-Newton system."""
-    m, s, body = problem.measured, problem.settings, load_body()
-    placed = place(pose, problem.bone_length_m)
-    system = normal.System.empty(len(pose), body.dofs)
-    energy, points = 0.0, []
-    for point, scale in _point_terms(problem, placed):
-        loss, weight = costs.robust_weight(point.residual, scale)
-        energy += float(loss.sum())
-        points.append((point, weight))
-    normal.add_points(system, placed, points)
-    limit = np.sqrt(m.fresh) / s.limit_rad
-    for term in (
-        costs.hinge_prior(pose, body, s.prior * m.fresh),
-        costs.ball_prior(pose, body, s.prior * m.fresh),
-        costs.hinge_limits(pose, body, limit),
-        costs.cone_limits(pose, body, limit),
-        costs.twist_limits(pose, body, limit),
-    ):
-        energy += float(np.sum(term.residual**2))
-        normal.add_dofs(system, term)
-    if len(pose) > 1:
-        energy += _add_motion(problem, pose, system)
-    return energy, system
-
-
-def _point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm, float]]:
-    """Point terms with the scale of their robust loss."""
-    m, s, root = problem.measured, problem.settings, load_body().skeleton.root
-    return [
-        (costs.ik(placed.xyz_m, root, m.lifted_m, m.inverse_m), s.lift_outlier),
-        (costs.projection(placed.xyz_m, problem.camera, m.xy_px, m.inverse_px), s.pixel_outlier),
-    ]
-
-
-def _add_motion(problem: Problem, pose: Pose, system: normal.System) -> float:
-    """Add the terms between frames; their energy."""
-    m, s, body = problem.measured, problem.settings, load_body()
-    sigma = np.concatenate([np.full(3, s.root_acceleration_mps2), s.restlessness * body.restless])
-    residual, slope = costs.depth_velocity(pose.root_m, m.time_s, s.depth_velocity_mps, m.joined)
-    normal.add_depth(system, residual, slope)
-    energy = float(np.sum(residual**2))
-    if len(pose) > 2:
-        term = costs.smoothness(pose, m.time_s, sigma, m.joined)
-        normal.add_smoothness(system, term, costs.smoothness_gradient(term, body))
-        energy += float(np.sum(term.residual**2))
-    return energy
+LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs around
 
 
 def descend(problem: Problem, pose: Pose) -> Pose:
@@ -86,7 +31,7 @@ def descend(problem: Problem, pose: Pose) -> Pose:
     energy, system = linearise(problem, pose)
     for _ in range(s.iterations):
         delta = normal.newton_step(system, damping)
-        trial = step(pose, delta) if delta is not None else pose
+        trial = step(pose, np.clip(delta, -LONGEST_STEP, LONGEST_STEP)) if delta is not None else pose
         lower, trial_system = linearise(problem, trial)
         if lower < energy:
             done = energy - lower < s.tolerance * energy
@@ -109,10 +54,19 @@ def solve(problem: Problem, pose: Pose) -> Pose:
     margin, cores = int(np.ceil(problem.settings.overlap_s * rate)), []
     for start in range(0, len(m), size):
         a, b = max(start - margin, 0), min(start + size + margin, len(m))
-        part = Problem(m.rows(a, b), problem.camera, problem.bone_length_m, problem.settings)
-        solved = descend(part, pose[a:b])
+        solved = descend(problem.rows(a, b), pose[a:b])
         cores.append(solved[start - a : min(start + size, len(m)) - a])
     return concatenate(cores)
+
+
+def with_feet(problem: Problem, pose: Pose) -> Problem:
+    """The problem with the contacts and the floor that a fitted motion shows."""
+    s, xyz = problem.settings, place(pose, problem.bone_length_m).xyz_m
+    if not s.contact or len(pose) < 3:
+        return problem
+    resting = find_contacts(xyz, problem.measured.time_s, problem.measured.joined, s)
+    floor = find_floor(xyz, resting, stature_of(problem.bone_length_m), s) if s.floor else None
+    return replace(problem, resting=resting.astype(np.float64), floor=floor)
 
 
 def prior_lengths(height_m: float | None) -> Floats:
@@ -145,7 +99,12 @@ def fit_clip(
     length = prior_lengths(height_m)
     pose = start_pose(measured, camera)
     if len(rows):
-        pose = solve(Problem(measured, camera, length, settings), pose)
+        problem = Problem(measured, camera, length, settings)
+        length, _ = estimate_lengths(problem, pose)
+        problem = replace(problem, bone_length_m=length)
+        pose = solve(problem, pose)
+        problem = with_feet(problem, pose)
+        pose = solve(problem, pose)
     return _motion(track.person, frame, every, rows, pose, length, camera)
 
 

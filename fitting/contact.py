@@ -1,0 +1,89 @@
+"""Feet on the ground: found from the motion itself, and the floor they stand on.
+
+A foot point (ankle or ball of the foot) rests while it is slow across the viewing ray, where a single camera measures well, and
+not fast along it. Rests shorter than `contact_s` are chance. The floor is the plane through resting feet, found only if they
+spread far enough to fix it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_closing, binary_opening, uniform_filter1d
+
+from fitting.body import load_body
+from fitting.settings import FitSettings
+
+Floats = NDArray[np.float64]
+FEET = ("left_ankle", "left_toe", "right_ankle", "right_toe")
+INDEPENDENT = 30  # resting frames are hardly independent: together they count as at most so many
+SOLE = (0.052, 0.018)  # height of ankle and ball joint over the ground, fractions of stature (mean of 188 adult anny bodies)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Plane up . x = height_m in the camera's axes; up (3,) is a unit vector that points away from the ground."""
+
+    up: Floats
+    height_m: float
+
+
+def foot_joints() -> list[int]:
+    """Indices of the four foot points, in the order of FEET."""
+    return load_body().skeleton.indices(FEET)
+
+
+def find_contacts(xyz_m: Floats, time_s: Floats, joined: NDArray[np.bool_], settings: FitSettings) -> NDArray[np.bool_]:
+    """(T - 1, 4) whether a foot point rests between a frame and the next."""
+    feet = xyz_m[:, foot_joints()]
+    if len(feet) < 3:
+        return np.zeros((max(len(feet) - 1, 0), 4), dtype=bool)
+    velocity = np.diff(feet, axis=0) / np.diff(time_s)[:, None, None]
+    frames = max(round(settings.contact_s / np.median(np.diff(time_s))), 2)
+    velocity = uniform_filter1d(velocity, max(frames // 2, 2), axis=0, mode="nearest")
+    ray = feet[:-1] / np.linalg.norm(feet[:-1], axis=-1, keepdims=True)
+    along = np.sum(velocity * ray, axis=-1)
+    across = np.linalg.norm(velocity - along[..., None] * ray, axis=-1)
+    still = (across < settings.still_mps) & (np.abs(along) < settings.still_along_mps) & joined[:, None]
+    column = np.ones((frames, 1), dtype=bool)
+    return binary_opening(binary_closing(still, np.ones((max(frames // 2, 2), 1), dtype=bool)), column)
+
+
+def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, settings: FitSettings) -> Floor | None:
+    """The plane under the resting feet; None if they do not fix its tilt (too few, too near to one line).
+
+    Gauss-Newton on up . p - height = height of that joint over the sole, with Geman-McClure weights, from the body's own
+    upward direction, which stays a prior of `floor_tilt_deg`.
+    """
+    feet = xyz_m[:-1, foot_joints()][resting]
+    above = np.broadcast_to(stature_m * np.array(SOLE * 2), resting.shape)[resting]
+    if len(feet) < 3:
+        return None
+    up, middle = _body_up(xyz_m), feet.mean(axis=0)
+    height = float(np.median((feet - middle) @ up - above))
+    prior = np.diag([1 / np.radians(settings.floor_tilt_deg) ** 2] * 2 + [0.0])
+    start, tilt = up, np.zeros(3)
+    for _ in range(10):
+        across = np.linalg.svd(up[None])[2][1:]
+        slope = np.column_stack([(feet - middle) @ across.T, -np.ones(len(feet))])
+        error = (feet - middle) @ up - above - height
+        weight = 1 / (1 + (error / (3 * settings.floor_sigma_m)) ** 2) ** 2 / settings.floor_sigma_m**2
+        weight *= min(1.0, INDEPENDENT / len(feet))
+        tilt[:2] = across @ (up - start)
+        normal = (slope * weight[:, None]).T @ slope + prior
+        move = np.linalg.solve(normal, -(slope * weight[:, None]).T @ error - prior @ tilt)
+        up = up + move[:2] @ across
+        up, height = up / np.linalg.norm(up), height + move[2]
+    if np.sqrt(np.linalg.inv(normal)[:2, :2].trace()) > np.radians(settings.floor_known_deg):
+        return None
+    return Floor(up, float(height + middle @ up))
+
+
+def _body_up(xyz_m: Floats) -> Floats:
+    """Mean direction from the ankles to the neck."""
+    index = load_body().skeleton.index
+    ankles = xyz_m[:, [index("left_ankle"), index("right_ankle")]].mean(axis=1)
+    up = (xyz_m[:, index("neck")] - ankles).mean(axis=0)
+    return up / np.linalg.norm(up)
