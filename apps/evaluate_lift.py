@@ -1,4 +1,4 @@
-"""The lifter's accuracy: on held-out photos (against the labels and the teacher's 3D) and on rendered people (against truth)."""
+"""The lifter's accuracy: on held-out photos (against labels and the teacher's 3D) and on rendered people (against truth)."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def evaluate_clip(data: Path, clip: str, settings: Settings, networks: Networks)
     if not observed.tracks:
         return {"people": 0, "frames": 0}
     main = max(observed.tracks, key=lambda t: len(t.frame))
-    (motion,) = fit([main], camera, settings)
+    (motion,) = fit(observed.clip, [main], camera, settings)
     return {
         "people": len(observed.tracks),
         "frames": len(main.frame),

@@ -54,5 +54,6 @@ def save_weights(path: Path, tensors: dict[str, NDArray], card: dict[str, Any]) 
     kept = {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in tensors.items() if v.dtype.kind == "f"}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(kept, path)
+    path.chmod(0o644)
     text = yaml.safe_dump({**card, "sha256": _sha256(path)}, sort_keys=False, allow_unicode=True, width=120)
     path.with_suffix(".yaml").write_text(text, encoding="utf-8")

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from apps.evaluate import main
+from apps.evaluate_pose2sim import LIMBS, hips_of, over_frames, score_fit, score_lift, score_pose
+from posecore.camera import camera_from_fov, camera_to_image
+from posecore.scale import STATURE_M
+from posecore.types import Motion, Track
+
+FRAMES = 5
+
+
+@pytest.fixture
+def truth():
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 0.4, (FRAMES, 12, 3)) + [0, 0, 4.0]
+
+
+def full(limbs, fill=np.nan):
+    out = np.full((len(limbs), 21, limbs.shape[-1]), fill)
+    out[:, LIMBS] = limbs
+    return out
+
+
+def test_the_truth_itself_has_no_error_wherever_it_stands(truth):
+    moved = truth + np.array([0.3, -0.2, 1.0])
+    assert score_pose(moved, truth)["mpjpe_mm"] == pytest.approx(0, abs=1e-9)
+    turned = truth[..., [2, 1, 0]] * [1, 1, -1]  # a quarter turn about y
+    figures = score_pose(turned, truth)
+    assert figures["mpjpe_mm"] > 50
+    assert figures["pa_mpjpe_mm"] == pytest.approx(0, abs=1e-6)
+
+
+def test_one_joint_moved_by_a_hand_counts_a_twelfth(truth):
+    moved = truth.copy()
+    moved[:, 0, 0] += 0.12
+    assert score_pose(moved, truth)["mpjpe_mm"] == pytest.approx(10, abs=1e-9)
+
+
+def test_lift_is_scaled_by_the_height_and_missing_frames_are_left_out(truth):
+    rows = [0, 3]
+    normalised = full((truth - hips_of(truth))[rows] * STATURE_M / 1.9, 0.0)
+    xy = np.zeros((2, 21, 2))
+    track = Track(1, np.array(rows), np.array(rows) / 30, xy, np.ones((2, 21)), normalised, np.ones((2, 21, 2)))
+    assert score_lift(track, truth, 1.9)["mpjpe_mm"] == pytest.approx(0, abs=1e-9)
+    assert score_lift(track, truth, 1.5)["mpjpe_mm"] > 20
+
+
+def test_a_person_placed_a_decimetre_off_has_that_root_error(truth):
+    camera = camera_from_fov((640, 480), 54, "test")
+    off = truth + np.array([0.1, 0, 0])
+    xyz = full(off)
+    shape = (FRAMES, 21)
+    motion = Motion(
+        1,
+        np.arange(FRAMES),
+        np.arange(FRAMES) / 30,
+        xyz,
+        np.zeros((*shape, 4)),
+        np.zeros(21),
+        camera_to_image(xyz, camera),
+        np.zeros((*shape, 2)),
+        np.ones(shape, np.uint8),
+    )
+    figures = score_fit(motion, truth, camera)
+    assert figures["root_mm"] == pytest.approx(100)
+    assert figures["mpjpe_mm"] == pytest.approx(0, abs=1e-9)
+    expected = np.median(camera.K_px[0, 0] * 0.1 / truth[..., 2])
+    assert figures["to_truth_px_p50"] == pytest.approx(expected)
+
+
+def test_rows_of_frames_that_are_not_there_are_nan():
+    out = over_frames(np.array([1, 9]), np.ones((2, 3)), 4)
+    assert np.isnan(out[[0, 2, 3]]).all()
+    assert (out[1] == 1).all()
+
+
+def test_a_folder_without_the_set_is_one_clear_line(tmp_path, capsys):
+    assert main(["lift3d", "--data", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "people.json.gz" in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
