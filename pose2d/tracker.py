@@ -1,0 +1,143 @@
+"""Who is who from frame to frame: people found now are matched to people known before by place and pose.
+
+One assignment (Hungarian) over all people, the lost ones included, maximises the sum of the log odds that a person and a
+detection are one rather than strangers: how well the place fits where motion leads, given how unsure that is, and how alike the
+poses are (OKS of the joints both have, laid onto one another). Boxes are not compared: they jump when joints are missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from pose2d.motion import SKELETON, BodyMotion, MotionSettings, comparable_xy_px
+from posecore.errors import InputError
+from posecore.oks import joints_box, oks, oks_sigma
+from posecore.types import Detection2D, Floats
+
+SIGMA = oks_sigma(SKELETON)
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """When two sightings are one person. Sizes are the person's own (MotionSettings)."""
+
+    max_lost_s: float = 2.0  # seconds; a person unseen for longer gets a new number when it comes back
+    strangers_per_size: float = 1 / 16  # people per square size; how crowded with newcomers it is; more means more new numbers
+    place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
+    pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
+    stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
+    stop_drift: float = 0.3  # sizes per second unseen, for a second at most; how near somebody who stopped still is
+    motion: MotionSettings = field(default_factory=MotionSettings)
+
+
+class Tracker:
+    """Numbers people from 1; a number is never used twice, not even after reset()."""
+
+    def __init__(self, settings: TrackerSettings | None = None):
+        self.settings = settings or TrackerSettings()
+        self._people: dict[int, BodyMotion] = {}
+        self._born = 0
+
+    def update(self, time_s: float, detections: Sequence[Detection2D]) -> list[int]:
+        """The person of each detection of a frame, in their order; who is new gets the next number.
+
+        Times must not run backwards (InputError). Detections may be of any skeleton that shares joints with openpose18; one
+        without any such joint is an InputError.
+        """
+        found = [self._joints(detection) for detection in detections]
+        self._forget_lost(time_s)
+        people = list(self._people)
+        matched = self._match([self._people[person] for person in people], found, time_s)
+        ids = []
+        for d, xy_px in enumerate(found):
+            if d in matched:
+                person = people[matched[d]]
+                self._people[person].correct(time_s, xy_px)
+            else:
+                self._born += 1
+                person = self._born
+                self._people[person] = BodyMotion(time_s, xy_px, self.settings.motion)
+            ids.append(person)
+        return ids
+
+    def observe(self, time_s: float, person: int, detection: Detection2D) -> None:
+        """Take in where a known person is, on a frame that the detector did not see; ignored once the person is given up."""
+        if person in self._people:
+            self._check_time(time_s)
+            self._people[person].correct(time_s, self._joints(detection))
+
+    def predict(self, time_s: float) -> dict[int, Floats]:
+        """Expected box_xyxy_px (4,) around the joints of every person not given up, at a time not before the last one."""
+        self._check_time(time_s)
+        lost_s = self.settings.max_lost_s
+        alive = {person: body for person, body in self._people.items() if time_s - body.time_s <= lost_s}
+        return {person: joints_box(body.predict(time_s)[0]) for person, body in alive.items()}
+
+    def drop(self, person: int) -> None:
+        """Give a person up now; unknown numbers are ignored."""
+        self._people.pop(person, None)
+
+    def reset(self) -> None:
+        """Give everybody up: after a cut nobody is where they were."""
+        self._people.clear()
+
+    def _match(self, people: list[BodyMotion], found: list[Floats], time_s: float) -> dict[int, int]:
+        """Row of the person by index of the detection."""
+        if not people or not found:
+            return {}
+        log_odds = np.maximum(self._log_odds(people, np.stack(found), time_s), 0.0)
+        rows, columns = linear_sum_assignment(log_odds, maximize=True)
+        return {int(d): int(p) for p, d in zip(rows, columns, strict=True) if log_odds[p, d] > 0}
+
+    def _log_odds(self, people: list[BodyMotion], found: Floats, time_s: float) -> Floats:
+        """(P, D) log odds that a person is a detection of (D, 18, 2), by the better of two guesses: moved on, or stopped."""
+        size_px = np.array([body.size_px for body in people])
+        unseen_s = np.array([time_s - body.time_s for body in people])
+        guess, doubt_px = zip(*(body.predict(time_s) for body in people), strict=True)
+        moved = _log_likelihood(np.stack(guess), np.array(doubt_px) / size_px, size_px, found, self.settings)
+        stayed = np.stack([body.last_xy_px for body in people])
+        drift = self.settings.stop_drift * np.minimum(unseen_s, 1.0)
+        stopped = _log_likelihood(stayed, drift, size_px, found, self.settings) + np.log(self.settings.stop_odds)
+        return np.maximum(moved, stopped) - np.log(self.settings.strangers_per_size)
+
+    def _joints(self, detection: Detection2D) -> Floats:
+        xy_px = comparable_xy_px(detection)
+        if not np.isfinite(xy_px).any():
+            raise InputError(f"tracker: a detection without any joint of openpose18 (skeleton {detection.skeleton}); drop it")
+        return xy_px
+
+    def _check_time(self, time_s: float) -> None:
+        latest = max((body.time_s for body in self._people.values()), default=time_s)
+        if time_s < latest:
+            raise InputError(f"tracker: time runs backwards, from {latest:g} s to {time_s:g} s; reset() for another clip")
+
+    def _forget_lost(self, time_s: float) -> None:
+        self._check_time(time_s)
+        for person in [p for p, body in self._people.items() if time_s - body.time_s > self.settings.max_lost_s]:
+            self.drop(person)
+
+
+def _log_likelihood(
+    guess_px: Floats, doubt: Floats, size_px: Floats, found: Floats, settings: TrackerSettings
+) -> NDArray[np.float64]:
+    """(P, D) log likelihood of detections (D, 18, 2) for people thought at (P, 18, 2), with (P,) doubt about their places in
+    sizes: a Gaussian in the median shift between the two, in sizes, and the OKS that remains without the shift.
+    """
+    shift = _nan_median(found - guess_px[:, None])
+    variance = (doubt**2 + settings.place_slack**2)[:, None]
+    place = -0.5 * np.square(shift / size_px[:, None, None]).sum(axis=-1) / variance - np.log(2 * np.pi * variance)
+    pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA)
+    return np.where(np.isfinite(place), place + settings.pose_weight * np.log(np.maximum(pose, 1e-3)), -np.inf)
+
+
+def _nan_median(values: Floats) -> Floats:
+    """Median over the joints (..., J, 2), NaN where there are none."""
+    rows = np.sort(values, axis=-2)  # NaN last
+    count = np.isfinite(values).sum(axis=-2, keepdims=True)
+    middle = [np.take_along_axis(rows, np.maximum(k, 0), axis=-2) for k in ((count - 1) // 2, count // 2)]
+    return np.where(count > 0, 0.5 * (middle[0] + middle[1]), np.nan)[..., 0, :]
