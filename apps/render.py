@@ -28,7 +28,17 @@ def _parser() -> argparse.ArgumentParser:
     stills.add_argument(
         "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the shards; finished ones are kept"
     )
-    for command in (stills,):
+    clip = commands.add_parser("clip", help="a video with truth beside it (format: training/synthetic/clips.py)")
+    clip.add_argument("--seconds", type=float, default=10.0, help="length (default 10)")
+    clip.add_argument("--fps", type=float, default=30.0, help="frames a second (default 30)")
+    clip.add_argument("--size", default="640x360", metavar="WxH", help="size in pixels (default 640x360)")
+    clip.add_argument("--people", type=int, choices=(1, 2, 3), default=1, help="how many people (default 1)")
+    clip.add_argument("--crossing", action="store_true", help="the people walk to and fro and cross each other's paths")
+    clip.add_argument("--motion", default="", help="kind of motion, as 'walking' or 'salsa' (default: random kinds)")
+    clip.add_argument("--photo", action="store_true", help="a photograph behind the people instead of a room")
+    clip.add_argument("--fov", type=float, default=54.0, metavar="DEG", help="vertical field of view (default 54)")
+    clip.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="video file, .mp4")
+    for command in (stills, clip):
         command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
         command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
         command.add_argument(
@@ -60,6 +70,28 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
     write_shards(pack, args.out, shards, args.seed, args.part, args.size, lambda path: print(path, flush=True))
 
 
+def _render_clip(args: argparse.Namespace) -> None:
+    from training.synthetic.assets import open_assets
+    from training.synthetic.clips import ClipPlan, Film, write_clip
+
+    width, _, height = args.size.partition("x")
+    if not (width.isdigit() and height.isdigit()) or not (0 < args.seconds <= 600 and 1 <= args.fps <= 240):
+        raise ConfigError("--size must be WxH in pixels, --seconds up to 600 and --fps 1..240")
+    plan = ClipPlan(
+        seconds=args.seconds,
+        fps=args.fps,
+        size_wh=(int(width), int(height)),
+        people=args.people,
+        crossing=args.crossing,
+        motion="walking" if args.crossing else args.motion,
+        photo=args.photo,
+        vertical_fov_deg=args.fov,
+    )
+    film = Film(open_assets(args.assets), plan, args.seed, args.part)
+    truth = write_clip(film, args.out, lambda done, of: print(f"\r{done}/{of} frames", end="", file=sys.stderr, flush=True))
+    print(f"\n{args.out}\n{truth}")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     args = _parser().parse_args(argv)
@@ -67,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     for variable in ("LP_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     try:
-        _render_stills(args)
+        (_render_stills if args.command == "stills" else _render_clip)(args)
     except PoseError as error:
         print(f"render: {error}", file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from training.synthetic.rendered import JOINTS
 from training.synthetic.renderer import Draw, Mesh, Renderer
 from training.synthetic.retarget import Alignment, Retargeter
 
-_SOLE_M = 0.012  # shoes and carpets lift the skin's lowest point by this much
+SOLE_M = 0.012  # shoes and carpets lift the skin's lowest point by this much
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Posed:
     def on_floor(self, x_m: float, z_m: float) -> Posed:
         """The same pose with the pelvis over (x_m, z_m) and the lowest point on the floor."""
         pelvis = self.joints_m[JOINTS.index("pelvis")]
-        return self.moved(np.array([x_m - pelvis[0], _SOLE_M - self.lowest_m, z_m - pelvis[2]]))
+        return self.moved(np.array([x_m - pelvis[0], SOLE_M - self.lowest_m, z_m - pelvis[2]]))
 
 
 @dataclass(frozen=True)

@@ -70,20 +70,25 @@ def _tint(rng: Rng) -> Colour:
     return (r, g, b)
 
 
-def room(textures: SceneTextures, facing: float, eye_height_m: float, rng: Rng) -> list[Part]:
-    """Floor, walls with pictures, perhaps a ceiling, and furniture, seen by a camera that looks along yaw `facing`."""
+def room(
+    textures: SceneTextures, facing: float, eye_height_m: float, rng: Rng, clear_m: float = 0.0, closed: bool = False
+) -> list[Part]:
+    """Floor, walls with pictures, perhaps a ceiling, and furniture, seen by a camera that looks along yaw `facing`.
+
+    Nothing stands within clear_m of the stage's middle; `closed` leaves no gap to the backdrop.
+    """
     floor = textures.surface(_FLOORS, rng)
     parts = [box((0, -0.05, 0), (16, 0.1, 16), _yaw(rng.uniform(0, 3)), floor, _tint(rng), rng.uniform(0.5, 2))]
     height = max(rng.uniform(2.5, 3.3), eye_height_m + 0.3)
-    if rng.random() < 0.75:
+    if rng.random() < 0.75 or closed:
         parts.append(box((0, height + 0.05, 0), (16, 0.1, 16), np.eye(3), textures.surface(("plaster",), rng), _tint(rng), 0.5))
     aim = facing + rng.normal(0, 0.4)
-    parts += _wall(textures, aim, rng.uniform(1.6, 5.5), rng)
+    parts += _wall(textures, aim, clear_m + rng.uniform(1.6, max(5.5 - clear_m, 2.0)), rng)
     for side in (-np.pi / 2, np.pi / 2):
-        if rng.random() < 0.7:
-            parts += _wall(textures, aim + side, rng.uniform(2.2, 5), rng)
+        if rng.random() < 0.7 or closed:
+            parts += _wall(textures, aim + side, clear_m + rng.uniform(2.2, max(5 - clear_m, 2.6)), rng)
     for _ in range(rng.integers(1, 7)):
-        distance, angle = rng.uniform(1.5, 4.5), aim + rng.uniform(-1.9, 1.9)
+        distance, angle = clear_m + rng.uniform(1.5, max(4.5 - clear_m, 2.0)), aim + rng.uniform(-1.9, 1.9)
         spot = distance * np.array([np.sin(angle), 0, np.cos(angle)])
         parts += _furniture(textures, spot, _yaw(rng.uniform(0, 3)), rng)
     return parts

@@ -58,11 +58,13 @@ def contact_shade(depth_m: NDArray[np.float32]) -> Image:
     """
     height, width = depth_m.shape
     depth = np.minimum(depth_m[::2, ::2], 8.0)
-    shade = np.zeros_like(depth)
+    shade, (rows, columns) = np.zeros_like(depth), depth.shape
+    reach = int(np.ceil((2 + 1.3 * 10) * width / 640))
+    around = cv2.copyMakeBorder(depth, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
     for k in range(10):
         radius, angle = (2 + 1.3 * k) * width / 640, 2.4 * k
-        step = (round(radius * np.sin(angle)), round(radius * np.cos(angle)))
-        nearer = depth - np.roll(depth, step, (0, 1))
+        y, x = reach + round(radius * np.sin(angle)), reach + round(radius * np.cos(angle))
+        nearer = depth - around[y : y + rows, x : x + columns]
         shade += np.clip((nearer - 0.01) / 0.08, 0, 1) * np.clip((0.3 - nearer) / 0.15, 0, 1)
     return cv2.resize(cv2.GaussianBlur(shade / 10, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
 
