@@ -70,13 +70,13 @@ def point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm,
         (costs.projection(placed.xyz_m, problem.camera, m.xy_px, m.inverse_px), s.pixel_outlier),
     ]
     if problem.floor is not None:
-        terms.append((_floor_term(problem, placed), np.inf))
+        terms.append((_floor_term(problem, problem.floor, placed), np.inf))
     return terms
 
 
-def _floor_term(problem: Problem, placed: Placed) -> costs.PointTerm:
+def _floor_term(problem: Problem, floor: Floor, placed: Placed) -> costs.PointTerm:
     """Feet on the floor while they rest, and never below it."""
-    floor, m, shape = problem.floor, problem.measured, placed.xyz_m.shape[:2]
+    m, shape = problem.measured, placed.xyz_m.shape[:2]
     stands, height, weight = np.zeros(shape, dtype=bool), np.full(shape, floor.height_m), np.zeros(shape)
     feet = foot_joints()
     height[:, feet] += np.array(SOLE * 2) * stature_of(problem.bone_length_m)

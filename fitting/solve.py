@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +14,20 @@ from fitting.body import load_body
 from fitting.contact import find_contacts, find_floor
 from fitting.energy import Problem, linearise, stature_of
 from fitting.initial import start_pose
-from fitting.kinematics import Pose, bone_quaternions, concatenate, place, step
+from fitting.kinematics import Pose, concatenate, place, step
 from fitting.lengths import estimate_lengths
-from fitting.measure import Measurements, expand, pick, present_rows, weigh
+from fitting.measure import expand, pick, present_rows, weigh
+from fitting.result import nobody, to_motion
 from fitting.settings import FitSettings
-from posecore.camera import Camera, camera_to_image
+from fitting.uncertainty import add_scale, joint_sigma
+from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.scale import STATURE_M, person_scale
-from posecore.types import Motion, Source, Track
+from posecore.types import Motion, Track
 
 Floats = NDArray[np.float64]
+ASSUMED_FOCAL_SIGMA, GIVEN_FOCAL_SIGMA = 0.2, 0.01
+ASSUMED_STATURE_SIGMA, GIVEN_STATURE_SIGMA = 0.04, 0.006
 LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs around
 
 
@@ -45,18 +51,27 @@ def descend(problem: Problem, pose: Pose) -> Pose:
     return pose
 
 
-def solve(problem: Problem, pose: Pose) -> Pose:
-    """Descend in overlapping windows; every window's core is kept, its margins only tell the core what comes next."""
+def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
+    """Overlapping parts of a long problem: (part, its rows, the part's own rows that are kept).
+
+    Every window's core is kept; its margins only tell the core what comes before and next.
+    """
     m, size = problem.measured, problem.settings.window_frames
-    if len(m) <= size:
-        return descend(problem, pose)
-    rate = 1 / np.median(np.diff(m.time_s))
-    margin, cores = int(np.ceil(problem.settings.overlap_s * rate)), []
+    margin = int(np.ceil(problem.settings.overlap_s / np.median(np.diff(m.time_s)))) if len(m) > size else 0
     for start in range(0, len(m), size):
-        a, b = max(start - margin, 0), min(start + size + margin, len(m))
-        solved = descend(problem.rows(a, b), pose[a:b])
-        cores.append(solved[start - a : min(start + size, len(m)) - a])
-    return concatenate(cores)
+        stop = min(start + size, len(m))
+        a, b = max(start - margin, 0), min(stop + margin, len(m))
+        yield problem.rows(a, b), slice(a, b), slice(start - a, stop - a)
+
+
+def solve(problem: Problem, pose: Pose) -> Pose:
+    """The pose of least energy near a start, in overlapping windows if the clip is long."""
+    return concatenate([descend(part, pose[rows])[core] for part, rows, core in windows(problem)])
+
+
+def sigma_of(problem: Problem, pose: Pose) -> Floats:
+    """(T, 21, 2) standard deviations of the solution, window by window."""
+    return np.concatenate([joint_sigma(part, pose[rows])[core] for part, rows, core in windows(problem)])
 
 
 def with_feet(problem: Problem, pose: Pose) -> Problem:
@@ -95,37 +110,32 @@ def fit_clip(
         raise InputError(f"fit: expected {len(load_body().skeleton)} joints, the track has {track.score.shape[1]}")
     every = weigh(expand(track, frame, time_s), height_m, settings)
     rows = present_rows(every, settings)
-    measured = pick(every, rows)
-    length = prior_lengths(height_m)
-    pose = start_pose(measured, camera)
-    if len(rows):
-        problem = Problem(measured, camera, length, settings)
-        length, _ = estimate_lengths(problem, pose)
-        problem = replace(problem, bone_length_m=length)
+    if len(rows) == 0:
+        return nobody(track.person, frame, time_s, prior_lengths(height_m))
+    problem, pose, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
+    sigma = add_scale(
+        sigma_of(problem, pose), place(pose, problem.bone_length_m).xyz_m, *scale_sigma(camera, height_m, settings)
+    )
+    return to_motion(track.person, frame, time_s, rows, problem, pose, sigma, report)
+
+
+def fit(problem: Problem) -> tuple[Problem, Pose, dict[str, Any]]:
+    """From measurements to the motion: start, bone lengths, motion, resting feet, motion. Returns the problem as it was solved."""
+    pose = start_pose(problem.measured, problem.camera)
+    lengths, spread = estimate_lengths(problem, pose)
+    problem = replace(problem, bone_length_m=lengths)
+    pose = solve(problem, pose)
+    problem = with_feet(problem, pose)
+    if problem.resting is not None and problem.resting.any():
         pose = solve(problem, pose)
-        problem = with_feet(problem, pose)
-        pose = solve(problem, pose)
-    return _motion(track.person, frame, every, rows, pose, length, camera)
+    return problem, pose, {"bone_length_sigma": dict(zip(load_body().skeleton.joints, spread.round(4).tolist(), strict=True))}
 
 
-def _motion(
-    person: int, frame: NDArray, every: Measurements, rows: NDArray, pose: Pose, length: Floats, camera: Camera
-) -> Motion:
-    """The fitted rows put back among the clip's frames."""
-    total, joints = len(frame), len(length)
-    xyz, q, xy, sigma = (np.full((total, joints, n), np.nan) for n in (3, 4, 2, 2))
-    source = np.full((total, joints), Source.EMPTY, dtype=np.uint8)
-    if len(rows):
-        placed = place(pose, length)
-        xyz[rows], q[rows], xy[rows] = placed.xyz_m, bone_quaternions(pose), camera_to_image(placed.xyz_m, camera)
-        source[rows] = _sources(pick(every, rows), xy[rows], camera)
-    return Motion(person, frame, every.time_s, xyz, q, length, xy, sigma, source)
-
-
-def _sources(measured: Measurements, xy_px: Floats, camera: Camera) -> NDArray[np.uint8]:
-    """(T, 21) where every joint came from."""
-    seen = measured.inverse_px > 0
-    inside = ((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)).all(axis=2)
-    source = np.where(inside, Source.OCCLUDED, Source.OUTSIDE)
-    source = np.where(seen, np.where(measured.score >= 0.3, Source.MEASURED, Source.WEAK), source)
-    return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
+def scale_sigma(camera: Camera, height_m: float | None, settings: FitSettings) -> tuple[float, float]:
+    """Relative standard deviations of the focal length and of the stature."""
+    focal, stature = settings.focal_sigma, settings.stature_sigma
+    if focal is None:
+        focal = ASSUMED_FOCAL_SIGMA if camera.source.startswith("assumed") else GIVEN_FOCAL_SIGMA
+    if stature is None:
+        stature = ASSUMED_STATURE_SIGMA if height_m is None else GIVEN_STATURE_SIGMA
+    return focal, stature

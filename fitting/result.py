@@ -1,0 +1,75 @@
+"""The fit's result as a Motion: rows put back among the clip's frames, where every joint came from, joint angles, figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fitting import costs
+from fitting.energy import Problem
+from fitting.kinematics import Pose, bone_quaternions, place
+from fitting.measure import Measurements
+from posecore.camera import Camera, camera_to_image
+from posecore.types import Motion, Source
+
+Floats = NDArray[np.float64]
+WEAK_SCORE = 0.3
+
+
+def nobody(person: int, frame: NDArray[np.int64], time_s: Floats, bone_length_m: Floats) -> Motion:
+    """A motion whose frames are all empty."""
+    shape = (len(frame), len(bone_length_m))
+    empty = [np.full((*shape, n), np.nan) for n in (3, 4, 2, 2)]
+    source = np.full(shape, Source.EMPTY, dtype=np.uint8)
+    return Motion(person, frame, time_s, empty[0], empty[1], bone_length_m, empty[2], empty[3], source)
+
+
+def to_motion(
+    person: int,
+    frame: NDArray[np.int64],
+    time_s: Floats,
+    rows: NDArray[np.int64],
+    problem: Problem,
+    pose: Pose,
+    sigma_m: Floats,
+    report: dict[str, Any],
+) -> Motion:
+    """The poses of the clip's rows `rows` as a motion over all its frames."""
+    motion = nobody(person, frame, time_s, problem.bone_length_m)
+    xyz = place(pose, problem.bone_length_m).xyz_m
+    xy = camera_to_image(xyz, problem.camera)
+    motion.xyz_m[rows], motion.xy_px[rows], motion.sigma_m[rows] = xyz, xy, sigma_m
+    motion.quaternion_xyzw[rows] = bone_quaternions(pose)
+    motion.source[rows] = sources(problem.measured, xy, problem.camera)
+    motion.report.update(report, **figures(problem, xyz, xy))
+    return motion
+
+
+def sources(measured: Measurements, xy_px: Floats, camera: Camera) -> NDArray[np.uint8]:
+    """(T, 21) where every joint came from."""
+    seen = measured.inverse_px > 0
+    inside = ((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)).all(axis=2)
+    source = np.where(inside, Source.OCCLUDED, Source.OUTSIDE)
+    source = np.where(seen, np.where(measured.score >= WEAK_SCORE, Source.MEASURED, Source.WEAK), source)
+    return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
+
+
+def figures(problem: Problem, xyz_m: Floats, xy_px: Floats) -> dict[str, Any]:
+    """Reprojection error, share of 2D joints that lost their say, contact and floor, for the report."""
+    m, seen = problem.measured, problem.measured.inverse_px > 0
+    error = np.linalg.norm(xy_px - m.xy_px, axis=2)[seen]
+    term = costs.projection(xyz_m, problem.camera, m.xy_px, m.inverse_px)
+    _, weight = costs.robust_weight(term.residual, problem.settings.pixel_outlier)
+    out: dict[str, Any] = {"frames_fitted": len(m)}
+    if len(error):
+        p50, p95 = np.nanpercentile(error, [50, 95])
+        out |= {"reprojection_p50_px": round(float(p50), 2), "reprojection_p95_px": round(float(p95), 2)}
+        out["rejected_joints_percent"] = round(100 * float(np.mean(weight[seen] < 0.25)), 2)
+    if problem.resting is not None:
+        out["resting_feet_percent"] = round(100 * float(np.mean(problem.resting)), 1) if problem.resting.size else 0.0
+    if problem.floor is not None:
+        out["floor_up_xyz"] = problem.floor.up.round(4).tolist()
+        out["floor_height_m"] = round(problem.floor.height_m, 4)
+    return out

@@ -1,0 +1,45 @@
+"""How sure the fit is of every joint, from its own normal matrix.
+
+The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
+with the banded factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal length and the person's stature scale the whole scene and are added. CALIBRATION is what the model leaves out (errors
+that live longer than assumed, motion with heavy tails); it is measured on motion capture, see benchmarks/fitting.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from fitting import normal
+from fitting.energy import Problem, linearise
+from fitting.kinematics import Pose, joint_jacobian, place
+
+Floats = NDArray[np.float64]
+SAMPLES = 32
+AVERAGED_FRAMES = 5  # variances of neighbouring frames are averaged: fewer samples do
+CALIBRATION = (0.83, 1.42)  # factors on the standard deviation in the image plane and in depth
+
+
+def joint_sigma(problem: Problem, pose: Pose, seed: int = 0) -> Floats:
+    """(T, 21, 2) standard deviation in metres in the image plane and in depth, given camera and stature; NaN if singular."""
+    L = normal.factor(linearise(problem, pose)[1], damping=0.0)
+    if L is None:
+        return np.full((len(pose), len(problem.bone_length_m), 2), np.nan)
+    steps = normal.sample_steps(L, len(pose), SAMPLES, np.random.default_rng(seed))
+    jacobian = joint_jacobian(place(pose, problem.bone_length_m))
+    moved = jacobian.reshape(len(pose), -1, steps.shape[1]) @ steps
+    variance = np.mean(moved**2, axis=2).reshape(*jacobian.shape[:3])
+    variance = uniform_filter1d(variance, min(AVERAGED_FRAMES, len(pose)), axis=0, mode="nearest")
+    return np.sqrt(np.stack([variance[..., :2].mean(axis=2), variance[..., 2]], axis=-1)) * CALIBRATION
+
+
+def add_scale(sigma_m: Floats, xyz_m: Floats, focal_sigma: float, stature_sigma: float) -> Floats:
+    """Standard deviations with those of the focal length and of the stature (both relative) added in quadrature.
+
+    A taller person of the same image is farther away in proportion, all coordinates growing; a longer lens moves the person
+    away and leaves x and y.
+    """
+    across = stature_sigma * np.sqrt(np.mean(xyz_m[..., :2] ** 2, axis=-1))
+    depth = np.hypot(stature_sigma, focal_sigma) * xyz_m[..., 2]
+    return np.hypot(sigma_m, np.stack([across, depth], axis=-1))
