@@ -228,7 +228,7 @@ def mask_of(person, size):
 def test_composites_label_everybody_and_hide_what_is_covered():
     person = random_person(6)
     person = PersonLabel(person.xy_px, person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px, mask_of(person, 200))
-    config = SceneConfig(size_px=96, shares=SceneShares(1, 0, 0), people=(0, 0, 0, 1.0))
+    config = SceneConfig(size_px=96, shares=SceneShares(1, 0, 0, 0), people=(0, 0, 0, 1.0))
     sample = make_sample(person)
     maker = SceneMaker([sample], [], [], [lambda: np.zeros((150, 150, 3), np.uint8)], config)
     scenes = [maker.make(np.random.default_rng(k)) for k in range(12)]

@@ -93,7 +93,8 @@ def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: Pos
     if not backgrounds:
         raise InputError(f"no pictures (*.jpg) in {root / data.backgrounds}; the detector's composites need backgrounds")
     scenes = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
-    return SceneMaker(people, people, scenes, [file_reader(p) for p in backgrounds], lesson.scene)
+    photos, rendered = ([s for s in people if (s.source == "rendered") == wanted] for wanted in (False, True))
+    return SceneMaker(photos, scenes, rendered, [file_reader(p) for p in backgrounds], lesson.scene)
 
 
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:

@@ -19,6 +19,8 @@ from training.augment import AugmentConfig, change_colours, change_picture, move
 from training.lift_data import warp
 from training.samples import PersonLabel, Sample
 
+MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
+
 Reader = Callable[[], NDArray[np.uint8]]
 
 
@@ -26,9 +28,10 @@ Reader = Callable[[], NDArray[np.uint8]]
 class SceneShares:
     """How often a kind of scene is drawn; 0 leaves it out."""
 
-    composite: float = 0.55  # cut-outs on a background; the fields' lesson
-    photo: float = 0.2  # photos of one labelled person, the rest unknown
-    scene: float = 0.25  # fully labelled photos
+    composite: float = 0.5  # cut-outs on a background; the fields' lesson
+    photo: float = 0.15  # photos of one labelled person, the rest unknown
+    scene: float = 0.2  # fully labelled photos
+    rendered: float = 0.15  # rendered people
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class SceneConfig:
     size_px: int = 256  # side of the canvas
     shares: SceneShares = field(default_factory=SceneShares)
     people: tuple[float, ...] = (0.08, 0.27, 0.3, 0.18, 0.1, 0.07)  # chances of 0, 1, 2, ... people in a composite
-    height_share: tuple[float, float] = (0.28, 1.0)  # of the canvas: a person's longer side
+    height_share: tuple[float, float] = (0.28, 1.4)  # of the canvas: a person's longer side; above 1 cut by the border
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
 
 
@@ -53,21 +56,22 @@ class Scene:
 
 
 class SceneMaker:
-    """Makes scenes from cut-outs (samples of one person with a mask), whole labelled pictures and empty backgrounds."""
+    """Makes scenes from photos of one person (cut out by their masks), fully labelled pictures and empty backgrounds."""
 
     def __init__(
-        self, cutouts: list[Sample], photos: list[Sample], scenes: list[Sample], backgrounds: list[Reader], config: SceneConfig
+        self, photos: list[Sample], scenes: list[Sample], rendered: list[Sample], backgrounds: list[Reader], config: SceneConfig
     ) -> None:
-        self.cutouts = [s for s in cutouts if s.people[0].mask is not None]
-        self.photos, self.scenes, self.backgrounds, self.config = photos, scenes, backgrounds, config
+        self.cutouts = [s for s in photos if s.people[0].mask is not None]
+        self.pools = {"photo": photos, "scene": scenes, "rendered": rendered}
+        self.backgrounds, self.config = backgrounds, config
 
     def make(self, rng: np.random.Generator) -> Scene:
         """One random scene."""
         wanted = asdict(self.config.shares)
-        shares = {k: v for k, v in wanted.items() if v > 0 and (k == "composite" or getattr(self, k + "s"))}
+        shares = {k: v for k, v in wanted.items() if v > 0 and (k == "composite" or self.pools[k])}
         kinds = list(shares)
         kind = kinds[rng.choice(len(kinds), p=np.array(list(shares.values())) / sum(shares.values()))]
-        scene = self._composite(rng) if kind == "composite" else self._whole(getattr(self, kind + "s"), rng)
+        scene = self._composite(rng) if kind == "composite" else self._whole(self.pools[kind], rng)
         return replace(scene, rgb=change_picture(scene.rgb, rng, self.config.augment))
 
     def _background(self, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -164,4 +168,6 @@ def _behind(person: PersonLabel, alpha: NDArray) -> PersonLabel:
     x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
     covered = (alpha[y, x] > 0.5) & _inside(person, size)
     trust = np.where(covered, np.minimum(person.trust, 0.5), person.trust).astype(np.float32)
+    if covered[person.trust > 0].mean() > MOSTLY_COVERED:
+        trust = np.zeros_like(trust)
     return replace(person, trust=trust)
