@@ -168,6 +168,6 @@ def _behind(person: PersonLabel, alpha: NDArray) -> PersonLabel:
     x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
     covered = (alpha[y, x] > 0.5) & _inside(person, size)
     trust = np.where(covered, np.minimum(person.trust, 0.5), person.trust).astype(np.float32)
-    if covered[person.trust > 0].mean() > MOSTLY_COVERED:
+    if covered.sum() > MOSTLY_COVERED * (person.trust > 0).sum():
         trust = np.zeros_like(trust)
     return replace(person, trust=trust)
