@@ -1,0 +1,135 @@
+"""Clips of a folder as jobs: found, lifted one after another or spread over Ray, and told in one table."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posecore.errors import InputError, MissingDependencyError, PoseError
+from posecore.results import CONFIG, MOTIONS, whole_file
+
+if TYPE_CHECKING:
+    from apps.pipeline import Networks
+    from apps.settings import Settings
+
+VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip, the folder of its result, and whether that is already there."""
+
+    clip: Path
+    folder: Path
+    is_done: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a clip: status is 'lifted', 'skipped' or 'failed'; seconds it took; a note: warnings or the error."""
+
+    clip: str
+    status: str
+    people: int | None = None
+    frames: int | None = None
+    seconds: float = 0.0
+    note: str = ""
+
+
+def find_jobs(places: Sequence[Path], output: Path, again: bool = False) -> list[Job]:
+    """Clips in folders (by name, not in sub-folders) or named one by one. InputError if a place is missing."""
+    clips: list[Path] = []
+    for place in places:
+        if place.is_dir():
+            found = (p for p in place.iterdir() if p.suffix.lower() in VIDEO_ENDINGS and not p.name.startswith("."))
+            clips += sorted(p for p in found if p.is_file())
+        elif place.exists():
+            clips.append(place)
+        else:
+            raise InputError(f"{place}: there is no such folder or clip")
+    clips = list(dict.fromkeys(clip.resolve() for clip in clips))
+    stems = Counter(clip.stem for clip in clips)
+    names = Counter(clip.name for clip in clips)
+    jobs = []
+    for clip in clips:
+        name = clip.stem if stems[clip.stem] == 1 else clip.name
+        name = name if names[clip.name] == 1 else f"{clip.parent.name}_{clip.name}"
+        folder = output / f"{name}_pose3d"
+        jobs.append(Job(clip, folder, not again and (folder / CONFIG).is_file() and (folder / MOTIONS).is_file()))
+    if len({job.folder for job in jobs}) < len(jobs):
+        raise InputError("two clips have the same folder and file name; lift them in two calls")
+    return jobs
+
+
+def lift_locally(
+    jobs: Sequence[Job], settings: Settings, quiet: bool = False, networks: Networks | None = None
+) -> Iterator[Outcome]:
+    """One after another, the networks loaded once, when the first clip needs them."""
+    from apps.pipeline import load_networks
+
+    for job in jobs:
+        if job.is_done:
+            yield Outcome(job.clip.name, "skipped", note="done before")
+            continue
+        networks = networks or load_networks(settings)
+        yield lift(job, settings, networks, quiet)
+
+
+def lift(job: Job, settings: Settings, networks: Networks, quiet: bool = True) -> Outcome:
+    """Lift one clip; what goes wrong with it goes into the outcome."""
+    from apps.pipeline import run_clip
+
+    start_s = time.monotonic()
+    try:
+        job.folder.parent.mkdir(parents=True, exist_ok=True)
+        summary = run_clip(job.clip, job.folder, settings, quiet, networks)
+    except (PoseError, OSError) as error:
+        return Outcome(job.clip.name, "failed", seconds=round(time.monotonic() - start_s, 1), note=str(error))
+    seconds = round(time.monotonic() - start_s, 1)
+    return Outcome(job.clip.name, "lifted", len(summary.persons), summary.frames, seconds, "; ".join(summary.warnings))
+
+
+def lift_with_ray(jobs: Sequence[Job], settings: Settings, workers: int) -> Iterator[Outcome]:
+    """Each worker holds its own networks on one thread; results come as they are ready. MissingDependencyError without Ray.
+
+    Clips and OUT must lie where every worker can reach them. Uses the cluster of RAY_ADDRESS if set, else one on this machine.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingDependencyError("--engine ray needs the Ray library: pip install 'ray>=2.40'") from None
+    yield from (Outcome(job.clip.name, "skipped", note="done before") for job in jobs if job.is_done)
+    waiting = [job for job in jobs if not job.is_done]
+    if not waiting:
+        return
+    from apps.batch_ray import start, stop
+
+    pool = start(ray, settings, min(workers, len(waiting)))
+    try:
+        yield from pool.map_unordered(lambda worker, job: worker.lift.remote(job), waiting)
+    finally:
+        stop(ray)
+
+
+def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """The outcomes as CSV."""
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, [item.name for item in fields(Outcome)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(outcome) for outcome in outcomes)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The outcomes for people, with a last line that counts them."""
+    width = max([len("clip"), *(len(outcome.clip) for outcome in outcomes)])
+    lines = [f"{'clip':<{width}}  {'status':<8} {'people':>6} {'frames':>7} {'seconds':>8}  note"]
+    for o in outcomes:
+        people, frames = ("" if n is None else str(n) for n in (o.people, o.frames))
+        lines.append(f"{o.clip:<{width}}  {o.status:<8} {people:>6} {frames:>7} {o.seconds:>8.1f}  {o.note}".rstrip())
+    counts = Counter(outcome.status for outcome in outcomes)
+    return "\n".join([*lines, ", ".join(f"{counts[s]} {s}" for s in ("lifted", "skipped", "failed"))])

@@ -1,0 +1,119 @@
+"""A folder of clips: skip what is done, go on after a bad one, one table."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from apps.batch import main
+from apps.batch_jobs import Job, Outcome, find_jobs, lift_locally, table, write_summary
+from apps.settings import OutputSettings, Settings
+from fitting.settings import FitSettings
+from posecore.errors import InputError
+from posecore.results import CONFIG, JOINTS_3D
+from tests.fakes import Actor, World
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = Settings(output=OutputSettings(overlay=False), fit=FitSettings(contact=False, floor=False, iterations=2))
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Two good clips around a bad one."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    World([Actor((0, 0, 4))]).write(folder / "a.mp4", 10)
+    (folder / "b.mp4").write_text("not a video")
+    World([]).write(folder / "c.mp4", 5)
+    (folder / "notes.txt").write_text("no clip")
+    return folder
+
+
+def test_a_bad_clip_does_not_stop_the_others(clips: Path, tmp_path: Path) -> None:
+    world = World([Actor((0, 0, 4))])
+    jobs = find_jobs([clips], tmp_path / "out")
+    assert [job.clip.name for job in jobs] == ["a.mp4", "b.mp4", "c.mp4"]
+    outcomes = list(lift_locally(jobs, QUICK, quiet=True, networks=world.networks))
+    assert [o.status for o in outcomes] == ["lifted", "failed", "lifted"]
+    assert outcomes[0].people == 1
+    assert outcomes[0].frames == 10
+    assert "b.mp4" in outcomes[1].note
+    assert (tmp_path / "out" / "a_pose3d" / JOINTS_3D).is_file()
+    assert not (tmp_path / "out" / "b_pose3d").exists()
+
+
+def test_what_is_done_is_skipped_unless_asked_for_again(clips: Path, tmp_path: Path) -> None:
+    world = World([Actor((0, 0, 4))])
+    out = tmp_path / "out"
+    list(lift_locally(find_jobs([clips / "a.mp4"], out), QUICK, quiet=True, networks=world.networks))
+    assert find_jobs([clips / "a.mp4"], out)[0].is_done
+    assert not find_jobs([clips / "a.mp4"], out, again=True)[0].is_done
+    looks = len(world.looks)
+    (outcome,) = lift_locally(find_jobs([clips / "a.mp4"], out), QUICK, quiet=True, networks=world.networks)
+    assert outcome.status == "skipped"
+    assert len(world.looks) == looks, "the networks did not run"
+    (out / "a_pose3d" / CONFIG).unlink()
+    assert not find_jobs([clips / "a.mp4"], out)[0].is_done, "an interrupted result is not done"
+
+
+def test_clips_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
+    for name in ("x/a.mp4", "x/a.mov", "y/a.mp4", "y/b.avi"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    jobs = find_jobs([tmp_path / "x", tmp_path / "y", tmp_path / "x" / "a.mov"], tmp_path)
+    assert [job.folder.name for job in jobs] == ["a.mov_pose3d", "x_a.mp4_pose3d", "y_a.mp4_pose3d", "b_pose3d"]
+    with pytest.raises(InputError, match="no such folder or clip"):
+        find_jobs([tmp_path / "z"], tmp_path)
+
+
+def test_table_and_csv_say_the_same(tmp_path: Path) -> None:
+    outcomes = [Outcome("a.mp4", "lifted", 2, 300, 12.5, "1 frame is damaged"), Outcome("long, name.mp4", "failed", note="x")]
+    text = table(outcomes)
+    assert text.splitlines()[-1] == "1 lifted, 0 skipped, 1 failed"
+    write_summary(tmp_path / "s.csv", outcomes)
+    with (tmp_path / "s.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert [(row["clip"], row["status"], row["people"]) for row in rows] == [
+        ("a.mp4", "lifted", "2"),
+        ("long, name.mp4", "failed", ""),
+    ]
+    for row in rows:
+        assert row["clip"] in text
+        assert row["note"] in text
+
+
+def test_command_line(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.pipeline.load_networks", lambda settings: World([Actor((0, 0, 4))]).networks)
+    out = tmp_path / "out"
+    quick = ["--no-overlay", "--set", "fit.contact=false", "--set", "fit.floor=false", "--set", "fit.iterations=2"]
+    assert main([str(clips), "-o", str(out), *quick]) == 1
+    assert "2 lifted, 0 skipped, 1 failed" in capsys.readouterr().out
+    (clips / "b.mp4").unlink()
+    assert main([str(clips), "-o", str(out), *quick]) == 0
+    assert "0 lifted, 2 skipped, 0 failed" in capsys.readouterr().out
+    assert (out / "summary.csv").read_text().count("\n") == 3
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / "empty"), "-o", str(out)]) == 2
+    assert "no clips in" in capsys.readouterr().err
+
+
+def test_two_ray_workers(clips: Path, tmp_path: Path) -> None:
+    """A local Ray of two workers, in a process of its own; the weights are the real ones."""
+    pytest.importorskip("ray")
+    command = [sys.executable, str(ROOT / "apps" / "batch.py"), str(clips), "-o", str(tmp_path / "out")]
+    command += ["--engine", "ray", "--workers", "2", "--no-overlay"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ), check=False)
+    assert done.returncode == 1, done.stderr
+    assert "2 lifted, 0 skipped, 1 failed" in done.stdout
+
+
+def test_without_ray_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from apps.batch_jobs import lift_with_ray
+    from posecore.errors import MissingDependencyError
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingDependencyError, match="pip install 'ray"):
+        list(lift_with_ray([Job(Path("a.mp4"), Path("a"), False)], Settings(), 2))
