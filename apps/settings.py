@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from apps.camera_choice import CameraSettings
 from apps.cuts import CutSettings
@@ -19,6 +20,7 @@ class WeightsSettings:
 
     pose2d: str | None = None  # detector's .safetensors file; null is the one that came along
     lift3d: str | None = None  # lift's .safetensors file; null is the one that came along
+    backend: Literal["torch", "openvino"] = "torch"  # what runs them; openvino (extra `fast`) is about twice as fast on a CPU
     detect_height_px: int = 368  # the detector sees the picture at this height; more finds smaller people, slower
 
 

@@ -1,20 +1,26 @@
-"""Running a network where the user is: on the CPU or a GPU, in bf16 where the processor has it."""
+"""Running a network where the user is: on the CPU or a GPU, by torch or OpenVINO, in bf16 where the processor has it."""
 
 from __future__ import annotations
 
 import os
+import warnings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost up to ten times on shared cores; read at import
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from posecore.errors import ConfigError, MissingDependencyError
 from posecore.weights import Weights
+
+Read = Callable[[Any], Tensor]  # picks the wanted tensor from a network's output
+BACKENDS = ("torch", "openvino")
 
 
 def default_device() -> torch.device:
@@ -37,24 +43,75 @@ def load_into(network: nn.Module, weights: Weights) -> nn.Module:
     return network.eval()
 
 
-class Runner:
-    """Calls a network on pictures (B, H, W, 3) uint8 RGB and gives numpy back."""
+def to_input(rgb: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) in -0.5..0.5, channels last in memory: how every network here sees a picture."""
+    return rgb.permute(0, 3, 1, 2).float().div_(255).sub_(0.5).contiguous(memory_format=torch.channels_last)
 
-    def __init__(self, network: nn.Module, device: torch.device | None = None) -> None:
+
+class Runner(Protocol):
+    """Pictures (B, H, W, 3) uint8 RGB to one of the network's outputs, float32."""
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run the network."""
+
+
+def make_runner(network: nn.Module, read: Read, backend: str = "torch") -> Runner:
+    """A runner by name: 'torch' (default, CPU or GPU) or 'openvino' (the extra `fast`, CPU, about twice as fast)."""
+    if backend not in BACKENDS:
+        raise ConfigError(f"unknown backend '{backend}'; there are {', '.join(BACKENDS)}")
+    return OpenVinoRunner(network, read) if backend == "openvino" else TorchRunner(network, read)
+
+
+class TorchRunner:
+    """torch's own kernels, channels last, bf16 where the processor has it."""
+
+    def __init__(self, network: nn.Module, read: Read, device: torch.device | None = None) -> None:
         self.device = device or default_device()
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self.bf16 = has_bf16(self.device)
+        self.read, self.bf16 = read, has_bf16(self.device)
 
     def _precision(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
-    def __call__(self, rgb: NDArray[np.uint8], read: Callable[..., Tensor]) -> NDArray[np.float32]:
-        """`read` picks the wanted tensor from the network's output."""
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See Runner."""
         with torch.inference_mode(), self._precision():
             image = to_input(torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device))
-            return read(self.network(image)).float().cpu().numpy()
+            return self.read(self.network(image)).float().cpu().numpy()
 
 
-def to_input(rgb: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) in -0.5..0.5, channels last in memory: how every network here sees a picture."""
-    return rgb.permute(0, 3, 1, 2).float().div_(255).sub_(0.5).contiguous(memory_format=torch.channels_last)
+class _Reading(nn.Module):
+    """A network followed by the choice of its output, for the converter."""
+
+    def __init__(self, network: nn.Module, read: Read) -> None:
+        super().__init__()
+        self.network, self.read = network, read
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.read(self.network(image))
+
+
+class OpenVinoRunner:
+    """OpenVINO's kernels, compiled once for every size of picture that comes."""
+
+    def __init__(self, network: nn.Module, read: Read) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingDependencyError(f"the openvino backend needs `pip install openvino` ({error})") from error
+        self._core = openvino.Core()
+        self._convert = openvino.convert_model
+        self._module = _Reading(network, read).eval()
+        self._compiled: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See Runner."""
+        image = to_input(torch.from_numpy(np.ascontiguousarray(rgb))).contiguous()
+        shape = tuple(image.shape)
+        if shape not in self._compiled:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # the converter still traces, which torch 2.13 deprecates
+                model = self._convert(self._module, example_input=image)
+            model.reshape(list(shape))
+            self._compiled[shape] = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        return np.asarray(self._compiled[shape](image.numpy())[0], dtype=np.float32)

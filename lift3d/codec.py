@@ -30,10 +30,9 @@ def encode_heat(xy_px: NDArray, cells: int) -> NDArray[np.float32]:
     xy = to_cells(xy_px)
     grid = np.arange(cells)
     inside = np.isfinite(xy) & (xy > -0.5) & (xy < cells - 0.5)
-    on = inside.all(axis=1, keepdims=True).astype(np.float64)
-    xy = np.where(on > 0, xy, 0.0)
-    gx = np.exp(-0.5 * ((grid - xy[:, :1]) / HEAT_SIGMA_CELLS) ** 2)
-    gy = np.exp(-0.5 * ((grid - xy[:, 1:]) / HEAT_SIGMA_CELLS) ** 2)
+    on = np.asarray(inside.all(axis=1), dtype=np.float64)[:, None]
+    xy = np.asarray(np.where(on > 0, xy, 0.0))
+    gx, gy = (np.asarray(np.exp(-0.5 * ((grid - xy[:, k, None]) / HEAT_SIGMA_CELLS) ** 2)) for k in (0, 1))
     heat = gy[:, :, None] * gx[:, None, :] * on[:, :, None]
     total = heat.sum(axis=(1, 2), keepdims=True)
     return (heat / np.where(total > 0, total, 1)).astype(np.float32)

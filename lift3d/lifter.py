@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backbones.runtime import Runner, load_into
+from backbones.runtime import load_into, make_runner
 from lift3d.codec import decode
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
@@ -48,7 +48,7 @@ class Lifter:
     `input_px` is the side of the crops it wants; see `lift3d.crop` for where to cut them.
     """
 
-    def __init__(self, weights: Path | None = None) -> None:
+    def __init__(self, weights: Path | None = None, backend: str = "torch") -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, "vnect_resnet18")
         config = LiftConfig(**loaded.card["config"])
         self.input_px = config.input_px
@@ -56,7 +56,7 @@ class Lifter:
         self.weights_name = loaded.path.stem
         # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).
         self._sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
-        self._run = Runner(load_into(VNectResNet18(config), loaded))
+        self._run = make_runner(load_into(VNectResNet18(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
 
     def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
@@ -68,7 +68,7 @@ class Lifter:
 
     def maps(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, S, S, 3) uint8 crops to the network's maps (B, 6, 21, S / 8, S / 8)."""
-        return self._run(crops_rgb, lambda maps: maps)
+        return self._run(crops_rgb)
 
     def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
         xy_crop, score, xyz_crop, sigma = decode(maps, self._skeleton.root)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backbones.runtime import Runner, load_into
+from backbones.runtime import load_into, make_runner
 from pose2d.codec import DecodeSettings, decode
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
 from posecore.camera import scale_xy_px
@@ -27,13 +27,16 @@ class PoseEstimator:
     height_px: pictures are resized to this height before the network sees them; the article's 368 by default.
     """
 
-    def __init__(self, weights: Path | None = None, height_px: int = 368, settings: DecodeSettings | None = None) -> None:
+    def __init__(
+        self, weights: Path | None = None, height_px: int = 368, settings: DecodeSettings | None = None, backend: str = "torch"
+    ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, "openpose_light")
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         self._height_px = height_px
         self._settings = settings or DecodeSettings()
-        self._run = Runner(load_into(OpenPoseLight(PoseConfig(**loaded.card["config"])), loaded))
+        network = load_into(OpenPoseLight(PoseConfig(**loaded.card["config"])), loaded)
+        self._run = make_runner(network, _last_maps, backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""
@@ -44,7 +47,7 @@ class PoseEstimator:
     def maps(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """Heat maps (19, h, w), part affinity fields (38, h, w) and the factor by which the picture was resized."""
         small, scale = self._resize(rgb)
-        both = self._run(small[None], _last_maps)[0]
+        both = self._run(small[None])[0]
         cells = tuple(-(-n // OpenPoseLight.stride) for n in _inner_hw(rgb, scale))
         both = both[:, : cells[0], : cells[1]]
         return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], scale

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from backbones.runtime import Runner, load_into
+from backbones.runtime import OpenVinoRunner, TorchRunner, load_into, make_runner
 from lift3d.network import LiftConfig, VNectResNet18
 from pose2d.loss import pose_loss
 from pose2d.network import OpenPoseLight, PoseConfig
-from posecore.errors import InputError, WeightsError
+from posecore.errors import ConfigError, InputError, WeightsError
 from posecore.weights import load_weights, save_weights
 from training.loop import Ema, LoopConfig, Trainer, rate_at
 from training.runs import read_start
@@ -149,14 +149,22 @@ def test_weights_come_back_and_damage_is_noticed(tmp_path):
         load_weights(tmp_path / "none.safetensors", "vnect_resnet18")
 
 
-def test_runner_gives_the_networks_answer_in_numpy():
+@pytest.mark.parametrize("kind", [TorchRunner, OpenVinoRunner])
+def test_runners_give_the_networks_answer_in_numpy(kind):
+    if kind is OpenVinoRunner:
+        pytest.importorskip("openvino", reason="the extra `fast` is not installed")
     network = VNectResNet18(SMALL_LIFT).eval()
     rgb = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
-    got = Runner(network, torch.device("cpu"))(rgb, lambda maps: maps)
+    got = kind(network, lambda maps: maps)(rgb)
     with torch.inference_mode():
         plain = network(torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 255 - 0.5).numpy()
     # bfloat16 has 8 bits; the maps' own size sets the scale of what it may lose over the layers
     np.testing.assert_allclose(got, plain, atol=0.05 * np.abs(plain).max())
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(ConfigError, match="openvino"):
+        make_runner(nn.Identity(), lambda x: x, "tensorrt")
 
 
 def test_mean_instead_of_sum_stalls_the_detector():
