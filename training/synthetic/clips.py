@@ -142,9 +142,9 @@ class Film:
             self._floor_shadow = 0.45
             return
         forward, eye = self.T_camera_stage[2, :3], _eye(self.T_camera_stage)
-        parts = room(self._textures, np.arctan2(forward[0], forward[2]), eye[1], self._rng, self._reach_m, closed=True)
-        # Floor and ceiling would only shade the room from a lamp that is thought to hang inside it.
-        self._set = [Draw(self._renderer.mesh(p), self._renderer.still_bones, casts_shadow=k > 1) for k, p in enumerate(parts)]
+        facing = float(np.arctan2(forward[0], forward[2]))
+        shell, furniture = room(self._textures, facing, eye[1], self._rng, self._reach_m, closed=True)
+        self._set = self._renderer.still_life(shell, furniture)
         self._light, self._floor_shadow = room_light(centre, self._rng, self._reach_m + 1), 0.0
 
     def shoot(self) -> Iterator[ClipFrame]:

@@ -36,7 +36,7 @@ def _light(key: NDArray, up: NDArray, down: NDArray, centre_m: NDArray, reach_m:
 def room_light(centre_m: NDArray, rng: Rng, reach_m: float = _SHADOW_REACH_M) -> Light:
     """Lamp or window light of a room."""
     ambient = rng.uniform(0.4, 1.0)
-    key = rng.uniform(0.2, 1.8) * np.clip(rng.normal(1, 0.06, 3), 0.8, 1.2) * [1.04, 1, 0.94]
+    key = rng.uniform(0.2, 1.5) * np.clip(rng.normal(1, 0.06, 3), 0.8, 1.2) * [1.04, 1, 0.94]
     up = ambient * np.clip(rng.normal(1, 0.06, 3), 0.8, 1.2)
     down = ambient * rng.uniform(0.4, 0.9) * np.clip(rng.normal(1, 0.07, 3), 0.8, 1.2)
     return _light(key, up, down, centre_m, reach_m, rng)

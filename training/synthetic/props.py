@@ -111,7 +111,7 @@ def _bricks(rng: Rng) -> Image:
 
 
 def _plaster(rng: Rng) -> Image:
-    return _wall_paint(rng) * (0.85 + 0.2 * _clouds(rng, 3, 3, 6)) * (0.95 + 0.1 * rng.random((TEXTURE_SIZE, TEXTURE_SIZE, 1)))
+    return _wall_paint(rng) * (0.9 + 0.12 * _clouds(rng, 3, 3, 6)) * (0.95 + 0.1 * rng.random((TEXTURE_SIZE, TEXTURE_SIZE, 1)))
 
 
 def _carpet(rng: Rng) -> Image:
@@ -126,7 +126,7 @@ def _wallpaper(rng: Rng) -> Image:
 
 
 def _concrete(rng: Rng) -> Image:
-    return _wall_paint(rng) * (0.55 + 0.5 * _clouds(rng, 2, 2, 6))
+    return _wall_paint(rng) * (0.7 + 0.3 * _clouds(rng, 2, 2, 6))
 
 
 def _foliage(rng: Rng) -> Image:

@@ -104,6 +104,13 @@ class Renderer:
         handle.filter = (self.gl.NEAREST, self.gl.NEAREST)
         return handle
 
+    def still_life(self, shadowless: Sequence[Part], casting: Sequence[Part]) -> list[Draw]:
+        """Upload scenery. A room's shell casts no shadow: its lamp is thought to hang inside."""
+        return [
+            Draw(self.mesh(p), self.still_bones, casts_shadow=k >= len(shadowless))
+            for k, p in enumerate([*shadowless, *casting])
+        ]
+
     def render(
         self,
         draws: Sequence[Draw],

@@ -72,8 +72,8 @@ def _tint(rng: Rng) -> Colour:
 
 def room(
     textures: SceneTextures, facing: float, eye_height_m: float, rng: Rng, clear_m: float = 0.0, closed: bool = False
-) -> list[Part]:
-    """Floor, walls with pictures, perhaps a ceiling, and furniture, seen by a camera that looks along yaw `facing`.
+) -> tuple[list[Part], list[Part]]:
+    """Shell (floor, walls with pictures, perhaps a ceiling) and furniture, for a camera that looks along yaw `facing`.
 
     Nothing stands within clear_m of the stage's middle; `closed` leaves no gap to the backdrop.
     """
@@ -87,11 +87,12 @@ def room(
     for side in (-np.pi / 2, np.pi / 2):
         if rng.random() < 0.7 or closed:
             parts += _wall(textures, aim + side, clear_m + rng.uniform(2.2, max(5 - clear_m, 2.6)), rng)
+    furniture: list[Part] = []
     for _ in range(rng.integers(1, 7)):
         distance, angle = clear_m + rng.uniform(1.5, max(4.5 - clear_m, 2.0)), aim + rng.uniform(-1.9, 1.9)
         spot = distance * np.array([np.sin(angle), 0, np.cos(angle)])
-        parts += _furniture(textures, spot, _yaw(rng.uniform(0, 3)), rng)
-    return parts
+        furniture += _furniture(textures, spot, _yaw(rng.uniform(0, 3)), rng)
+    return parts, furniture
 
 
 def _wall(textures: SceneTextures, yaw: float, distance_m: float, rng: Rng) -> list[Part]:

@@ -12,6 +12,7 @@ from training.synthetic.renderer import Picture
 
 Rng = np.random.Generator
 Image = NDArray[np.float32]
+_PAIRS = 10  # of neighbours that contact shading looks at
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,26 @@ class SensorLook:
 
 
 def contact_shade(depth_m: NDArray[np.float32]) -> Image:
-    """(H, W) 0..1 how enclosed each pixel is, from depth alone: things up to 30 cm in front of it, along a spiral.
+    """(H, W) 0..1 how enclosed each pixel is, from depth alone, worked out at half resolution.
 
-    Worked out at half resolution. The limited range avoids the halos that an unsharp mask of the depth would draw.
+    Pairs of opposite neighbours along a spiral; a pixel is enclosed as far as it lies behind the straight line between them,
+    which is their harmonic mean because inverse depth is linear on a plane: flat floors stay unshaded. Beyond 30 cm the
+    neighbours are another thing in front; counting them would draw halos.
     """
     height, width = depth_m.shape
     depth = np.minimum(depth_m[::2, ::2], 8.0)
-    shade, (rows, columns) = np.zeros_like(depth), depth.shape
-    reach = int(np.ceil((2 + 1.3 * 10) * width / 640))
-    around = cv2.copyMakeBorder(depth, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    for k in range(10):
+    reach = int(np.ceil((2 + 1.3 * _PAIRS) * width / 640))
+    inverse = 1 / cv2.copyMakeBorder(depth, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    rows, columns = depth.shape
+    shade = np.zeros_like(depth)
+    for k in range(_PAIRS):
         radius, angle = (2 + 1.3 * k) * width / 640, 2.4 * k
-        y, x = reach + round(radius * np.sin(angle)), reach + round(radius * np.cos(angle))
-        nearer = depth - around[y : y + rows, x : x + columns]
-        shade += np.clip((nearer - 0.01) / 0.08, 0, 1) * np.clip((0.3 - nearer) / 0.15, 0, 1)
-    return cv2.resize(cv2.GaussianBlur(shade / 10, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
+        y, x = round(radius * np.sin(angle)), round(radius * np.cos(angle))
+        ahead = inverse[reach + y : reach + y + rows, reach + x : reach + x + columns]
+        behind = inverse[reach - y : reach - y + rows, reach - x : reach - x + columns]
+        deep = depth - 2 / (ahead + behind)
+        shade += np.clip((deep - 0.003) / 0.05, 0, 1) * np.clip((0.3 - deep) / 0.15, 0, 1)
+    return cv2.resize(cv2.GaussianBlur(shade / _PAIRS, (0, 0), 1.0), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _blurred(image: Image, look: SensorLook) -> Image:

@@ -114,11 +114,10 @@ class StillStudio:
         for pose, sitting in zip(cast.poses, cast.sitting, strict=True):
             if sitting and rng.random() < 0.75:
                 parts += seat(self.textures, pose.joints_m[_PELVIS], rng)
-        draws = [Draw(self.renderer.mesh(part), self.renderer.still_bones) for part in parts]
+        draws = self.renderer.still_life([], parts)
         if rng.random() < self.mix.occluded:
             target = cast.poses[0].joints_m[int(rng.integers(len(JOINTS)))]
-            thing = self.renderer.mesh(occluder(self.textures, target, eye, rng))
-            draws.append(Draw(thing, self.renderer.still_bones, casts_shadow=False))
+            draws += self.renderer.still_life([occluder(self.textures, target, eye, rng)], [])
         return draws
 
     def _shoot(self, draws: list[Draw], camera: Camera, T_camera_stage: NDArray, centre: NDArray, rng: Rng) -> Picture:
@@ -127,10 +126,8 @@ class StillStudio:
         floor_shadow = 0.0
         if rng.random() < self.mix.room:
             forward, eye = T_camera_stage[2, :3], -T_camera_stage[:3, :3].T @ T_camera_stage[:3, 3]
-            walls = room(self.textures, np.arctan2(forward[0], forward[2]), eye[1], rng)
-            draws = draws + [
-                Draw(self.renderer.mesh(part), self.renderer.still_bones, casts_shadow=k > 1) for k, part in enumerate(walls)
-            ]
+            shell, furniture = room(self.textures, float(np.arctan2(forward[0], forward[2])), eye[1], rng)
+            draws = draws + self.renderer.still_life(shell, furniture)
             light = room_light(centre, rng)
         else:
             light = backdrop_light(image, centre, rng)
