@@ -1,5 +1,6 @@
-"""How good are the weights and the whole way: `python apps/evaluate.py SUBCOMMAND --data DIR`.
+"""How good are the weights and the whole way: `python apps/evaluate.py SUBCOMMAND ...`.
 
+  pose2d    the detector on any COCO-format folder, the people photos' val split, or rendered people: AP, PCK
   lift3d    crops of the people photos' val split, or rendered people: PCK, MPJPE, PA-MPJPE, honesty of the error bars
   pose2sim  two real clips with 3D truth through the whole pipeline: before and after the fit, root, reprojection
 
@@ -24,6 +25,12 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
+    pose = commands.add_parser("pose2d", help="the detector on pictures")
+    pose.add_argument("--annotations", type=Path, help="person_keypoints_*.json in COCO's format")
+    pose.add_argument("--images", type=Path, help="folder of the pictures that the annotations name")
+    pose.add_argument("--set", dest="name", choices=("people", "synthetic"), help="instead: a set of ours, in --data")
+    pose.add_argument("--data", type=Path, help="folder of that set")
+    pose.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
     lift = commands.add_parser("lift3d", help="the lifter on crops")
     lift.add_argument("--set", dest="name", choices=("people", "synthetic"), default="people")
     lift.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
@@ -35,6 +42,13 @@ def make_parser() -> argparse.ArgumentParser:
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, help="also write the figures there")
     return parser
+
+
+def run_pose2d(options: argparse.Namespace) -> dict[str, Any]:
+    """The detector's figures."""
+    from apps.evaluate_pose2d import evaluate_detector
+
+    return evaluate_detector(options.annotations, options.images, options.name, options.data, options.weights)
 
 
 def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:
@@ -58,7 +72,7 @@ def run_pose2sim(options: argparse.Namespace) -> dict[str, Any]:
     return evaluate_pose2sim(options.data, settings)
 
 
-COMMANDS = {"lift3d": run_lift3d, "pose2sim": run_pose2sim}
+COMMANDS = {"pose2d": run_pose2d, "lift3d": run_lift3d, "pose2sim": run_pose2sim}
 
 
 def main(argv: list[str] | None = None) -> int:
