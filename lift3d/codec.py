@@ -86,6 +86,13 @@ def read_bilinear(maps: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
     return (top * (1 - fy) + bottom * fy).T.astype(np.float64)
 
 
+def mirror_maps(maps: NDArray, partner: NDArray) -> NDArray:
+    """Maps (..., 6, J, h, w) of a mirrored picture to those of the picture: sides swap by `partner` (J,), x turns round."""
+    out = maps[..., partner, :, ::-1].copy()
+    out[..., 1, :, :, :] *= -1
+    return out
+
+
 def decode(maps: NDArray, pelvis: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """One crop's maps (6, J, h, w) to joints.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.runtime import load_into, make_runner
-from lift3d.codec import decode
+from lift3d.codec import decode, mirror_maps
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.skeleton import load_skeleton
@@ -45,10 +45,11 @@ def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
-    `input_px` is the side of the crops it wants; see `lift3d.crop` for where to cut them.
+    `input_px` is the side of the crops it wants; see `lift3d.crop` for where to cut them. With `mirror` every crop is seen
+    twice, once in the mirror, and the answers are averaged: a little more accurate, left and right alike, twice the time.
     """
 
-    def __init__(self, weights: Path | None = None, backend: str = "torch") -> None:
+    def __init__(self, weights: Path | None = None, backend: str = "torch", mirror: bool = True) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, "vnect_resnet18")
         config = LiftConfig(**loaded.card["config"])
         self.input_px = config.input_px
@@ -58,6 +59,7 @@ class Lifter:
         self._sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
         self._run = make_runner(load_into(VNectResNet18(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
+        self._mirror = mirror
 
     def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
         """One pose per crop of a picture; joints in image pixels, 3D in true camera axes (docs/conventions.md)."""
@@ -68,7 +70,10 @@ class Lifter:
 
     def maps(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, S, S, 3) uint8 crops to the network's maps (B, 6, 21, S / 8, S / 8)."""
-        return self._run(crops_rgb)
+        if not self._mirror:
+            return self._run(crops_rgb)
+        plain, mirrored = np.split(self._run(np.concatenate([crops_rgb, crops_rgb[:, :, ::-1]])), 2)
+        return (plain + mirror_maps(mirrored, self._skeleton.mirror)) / 2
 
     def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
         xy_crop, score, xyz_crop, sigma = decode(maps, self._skeleton.root)

@@ -1,13 +1,17 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
 
 from lift3d import codec
 from lift3d.crop import crop_from_detection, crop_from_points
-from lift3d.lifter import cut_crop
+from lift3d.lifter import Lifter, cut_crop
 from lift3d.loss import lift_loss
 from lift3d.network import LiftConfig, VNectResNet18
+from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
+from posecore.weights import save_weights
 
 CELLS = 32
 
@@ -64,6 +68,34 @@ def test_decode_reads_the_location_maps_at_the_peak_and_subtracts_the_pelvis():
     np.testing.assert_allclose(got_xy, xy, atol=0.01)
     np.testing.assert_allclose(got, xyz - xyz[14], atol=1e-12)
     np.testing.assert_allclose(sigma, np.sqrt(2) * np.tile([0.02, 0.05], (21, 1)))
+
+
+def test_maps_in_the_mirror_give_the_person_in_the_mirror():
+    skeleton = load_skeleton("vnect21")
+    rng = np.random.default_rng(4)
+    xy, xyz = rng.uniform(30, 220, (21, 2)), rng.normal(size=(21, 3))
+    maps = np.zeros((6, 21, CELLS, CELLS))
+    maps[0] = perfect_logits(codec.encode_heat(xy, CELLS))
+    maps[1:4] = xyz.T[:, :, None, None]
+    there = codec.mirror_maps(maps, skeleton.mirror)
+    got_xy, _, got, _ = codec.decode(there, skeleton.root)
+    plain_xy, _, plain, _ = codec.decode(maps, skeleton.root)
+    np.testing.assert_allclose(got_xy, (plain_xy * [-1, 1] + [8 * CELLS - 1, 0])[skeleton.mirror], atol=1e-9)
+    np.testing.assert_allclose(got, (plain * [-1, 1, 1])[skeleton.mirror], atol=1e-12)
+    np.testing.assert_array_equal(codec.mirror_maps(there, skeleton.mirror), maps)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_lifter_sees_left_and_right_alike_only_with_the_mirror(tmp_path, mirror):
+    skeleton, config = load_skeleton("vnect21"), LiftConfig(width=8, channels=16, input_px=64)
+    torch.manual_seed(0)
+    state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
+    save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
+    lifter = Lifter(tmp_path / "w.safetensors", mirror=mirror)
+    rgb = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), dtype=np.uint8)
+    maps, there = lifter.maps(rgb), lifter.maps(rgb[:, :, ::-1])
+    same = np.allclose(codec.mirror_maps(there, skeleton.mirror), maps, atol=1e-5)
+    assert same == mirror
 
 
 def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():
