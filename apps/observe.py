@@ -7,7 +7,6 @@ found in the frame before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,7 +18,7 @@ from lift3d.crop import crop_from_detection, crop_from_points
 from posecore.camera import Camera
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.stages import Clip
-from posecore.types import Crop, Detection2D, Floats, Frame, Pose3D, Track
+from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 
 _DUE_TOLERANCE_S = 1e-6
 _LIMBS = load_skeleton("vnect21").indices(LIMB_JOINTS)
@@ -32,6 +31,7 @@ class DetectSettings:
     every_s: float = 0.5  # seconds between two looks while all goes well; smaller finds newcomers sooner and is slower
     retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
     retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
+    confirm: int = 2  # looks that must find a newcomer before the detector rests
     missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
 
 
@@ -39,12 +39,16 @@ class DetectSettings:
 class FollowSettings:
     """When the lift has lost a person, and which tracks are worth keeping."""
 
-    score_min: float = 0.2  # mean confidence of a person's better half of joints, 0..1, below which he is lost
+    score_min: float = 0.3  # mean confidence of a person's better half of joints, 0..1, below which he is lost
     joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
+    fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
+    size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
     twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
     twin_frames: int = 3  # frames in a row after which the younger of such two is given up
     track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
+    found_share_min: float = 0.3  # of the detector's looks during a track, that found the person; with less it is a phantom
+    forget_s: float = 5.0  # seconds after which an unseen person is no longer waited for; more than tracker.max_lost_s
 
 
 class Detector(Protocol):
@@ -84,14 +88,28 @@ class _Person:
 
     crop: Crop | None
     is_new: bool = True
-    missed: int = 0
+    found: int = 0  # looks that found him
+    missed: int = 0  # looks that did not, while the lift followed him
+    missed_in_a_row: int = 0
+    seen_s: float = -np.inf  # by either network
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
-    poses: list[Pose3D] = field(default_factory=list)
+    rows: list[NDArray[np.float32]] = field(default_factory=list)  # (21, 8): xy_px, score, xyz_m, sigma_m
+
+    def add(self, frame: Frame, pose: Pose3D) -> None:
+        self.frames.append(frame.index)
+        self.times_s.append(frame.time_s)
+        self.rows.append(np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m]).astype(np.float32))
 
     def forget_last(self, count: int) -> None:
-        for rows in (self.frames, self.times_s, self.poses):
+        for rows in (self.frames, self.times_s, self.rows):
             del rows[max(0, len(rows) - count) :]
+
+    def track(self, number: int) -> Track:
+        """His rows; in the networks' own float32, as the stage file keeps them."""
+        xy, score, xyz, sigma = np.split(np.stack(self.rows).astype(np.float64), [2, 3, 6], axis=2)
+        frames = np.array(self.frames, dtype=np.int64)
+        return Track(number, frames, np.array(self.times_s), xy, score[..., 0], xyz, sigma)
 
 
 class Observer:
@@ -129,7 +147,7 @@ class Observer:
         poses = self._lift(frame, followed)
         for (person_id, person), pose in zip(followed.items(), poses, strict=True):
             self._keep(frame, person_id, person, pose)
-        self._part_twins(frame.time_s)
+        self._part_twins()
 
     def clip(self, rate_fps: float) -> Clip:
         """What later stages need of the frames seen."""
@@ -138,20 +156,28 @@ class Observer:
     def tracks(self, rate_fps: float) -> tuple[list[Track], list[str]]:
         """Tracks of the people seen long enough, numbered from 1 by first appearance, then from left to right; warnings."""
         people = [p for p in self._past + list(self._people.values()) if p.frames]
-        clip_s = len(self._times_s) / rate_fps
-        needed_s = min(self._follow.track_min_s, clip_s) - 0.5 / rate_fps
-        kept = [person for person in people if len(person.frames) / rate_fps >= needed_s]
-        kept.sort(key=lambda person: (person.frames[0], float(np.nanmean(person.poses[0].xy_px[:, 0]))))
-        dropped = len(people) - len(kept)
-        words = f"tracks shorter than {self._follow.track_min_s:g} s that were dropped: {dropped}"
-        return [_track(k, person) for k, person in enumerate(kept, start=1)], [words] if dropped else []
+        needed_s = min(self._follow.track_min_s, len(self._times_s) / rate_fps) - 0.5 / rate_fps
+        long = [p for p in people if len(p.frames) / rate_fps >= needed_s]
+        kept = [p for p in long if self._is_real(p)]
+        kept.sort(key=lambda p: (p.frames[0], float(np.nanmean(p.rows[0][:, 0]))))
+        warnings = []
+        if len(long) < len(people):
+            warnings.append(f"tracks shorter than {self._follow.track_min_s:g} s that were dropped: {len(people) - len(long)}")
+        if len(kept) < len(long):
+            warnings.append(f"tracks that the detector hardly ever confirmed and that were dropped: {len(long) - len(kept)}")
+        return [person.track(k) for k, person in enumerate(kept, start=1)], warnings
+
+    def _is_real(self, person: _Person) -> bool:
+        """Whether the detector confirms often enough what the lift follows."""
+        return person.found >= self._follow.found_share_min * (person.found + person.missed)
 
     def _interval_s(self, now_s: float) -> float:
         """Seconds from one look to the next, as things are."""
         anyone = any(p.crop is not None for p in self._people.values())
         lost = [p for p in self._people.values() if p.crop is None and p.times_s]
         wanted = any(now_s - p.times_s[-1] <= self._detect.retry_for_s for p in lost)
-        return self._detect.retry_s if wanted or not anyone else self._detect.every_s
+        doubted = any(p.found < self._detect.confirm for p in self._people.values() if p.crop is not None)
+        return self._detect.retry_s if wanted or doubted or not anyone else self._detect.every_s
 
     def _end_scene(self) -> None:
         self._tracker.reset()
@@ -165,14 +191,21 @@ class Observer:
         ids = self._tracker.update(frame.time_s, detections)
         for person_id, detection in zip(ids, detections, strict=True):
             person = self._people.setdefault(person_id, _Person(None))
-            person.missed = 0
+            person.found, person.missed_in_a_row, person.seen_s = person.found + 1, 0, frame.time_s
             if person.crop is None:
                 person.crop, person.is_new = crop_from_detection(detection, self._lifter.input_px), True
         for person_id in self._people.keys() - set(ids):
-            person = self._people[person_id]
-            person.missed += 1
-            if person.crop is not None and person.missed > self._detect.missed_max:
+            self._miss(person_id, frame.time_s)
+
+    def _miss(self, person_id: int, now_s: float) -> None:
+        """The detector looked and did not find this person."""
+        person = self._people[person_id]
+        if person.crop is not None:
+            person.missed, person.missed_in_a_row = person.missed + 1, person.missed_in_a_row + 1
+            if person.missed_in_a_row > self._detect.missed_max or not self._is_real(person):
                 person.crop = None
+        elif now_s - person.seen_s > self._follow.forget_s:
+            self._past.append(self._people.pop(person_id))
 
     def _lift(self, frame: Frame, people: dict[int, _Person]) -> list[Pose3D]:
         """Poses of these people; a detection's crop is rough, so newcomers are lifted again in the crop of their own joints."""
@@ -182,28 +215,34 @@ class Observer:
             crop = self._next_crop(poses[k]) if person.is_new else None
             person.is_new = False
             if crop is not None:
-                again[k] = crop
+                again[k] = person.crop = crop
         for k, pose in zip(again, self._lifter.lift(frame.rgb, list(again.values()), self._camera), strict=True):
             poses[k] = pose
         return poses
 
     def _keep(self, frame: Frame, person_id: int, person: _Person, pose: Pose3D) -> None:
         """Write down a pose and where to look next, or that the person is lost."""
-        known = pose.score >= self._follow.joint_score_min
-        person.crop = self._next_crop(pose)
-        if confidence(pose) < self._follow.score_min or known[_LIMBS].sum() < self._follow.limb_joints_min:
-            person.crop = None
+        used, person.crop = person.crop, None
+        if used is None or not self._is_sure(pose, used):
             return
-        person.frames.append(frame.index)
-        person.times_s.append(frame.time_s)
-        person.poses.append(pose)
+        person.crop, person.seen_s = self._next_crop(pose), frame.time_s
+        person.add(frame, pose)
+        known = pose.score >= self._follow.joint_score_min
         seen_xy_px = np.where(known[:, None], pose.xy_px, np.nan)
         self._tracker.observe(frame.time_s, person_id, Detection2D(seen_xy_px, known * pose.score, "vnect21"))
+
+    def _is_sure(self, pose: Pose3D, crop: Crop) -> bool:
+        """Whether the lift found a person in the crop, and not a spot that it takes for all joints."""
+        known = pose.score >= self._follow.joint_score_min
+        if confidence(pose) < self._follow.score_min or known[_LIMBS].sum() < self._follow.limb_joints_min:
+            return False
+        size_px = float(np.ptp(pose.xy_px[known], axis=0).max())
+        return size_px >= max(self._follow.fill_min * crop.side_px, self._follow.size_min_px)
 
     def _next_crop(self, pose: Pose3D) -> Crop | None:
         return crop_from_points(pose.xy_px, pose.score >= self._follow.joint_score_min, self._lifter.input_px)
 
-    def _part_twins(self, now_s: float) -> None:
+    def _part_twins(self) -> None:
         """Give up the younger of two people who have been one and the same for some frames, and what was taken for him."""
         alive = [i for i, p in self._people.items() if p.crop is not None]
         pairs = [(a, b) for k, a in enumerate(alive) for b in alive[k + 1 :] if self._are_one(a, b)]
@@ -220,21 +259,11 @@ class Observer:
         if one.crop is None or two.crop is None:
             return False
         size_px = min(one.crop.side_px, two.crop.side_px)
-        apart_px = np.linalg.norm(one.poses[-1].xy_px - two.poses[-1].xy_px, axis=1)
-        return float(np.nanmedian(apart_px)) < self._follow.twin_distance * size_px
+        apart_px = np.linalg.norm(one.rows[-1][:, :2] - two.rows[-1][:, :2], axis=1)
+        return float(np.median(apart_px)) < self._follow.twin_distance * size_px
 
 
 def confidence(pose: Pose3D) -> float:
     """Mean score of the better half of the joints: a person half outside the picture is still sure."""
     best = np.sort(pose.score)[len(pose.score) // 2 :]
     return float(best.mean())
-
-
-def _track(number: int, person: _Person) -> Track:
-    """Rows of a person as a Track; in the networks' own float32, as the stage file keeps them."""
-
-    def stack(name: str) -> Floats:
-        return np.stack([getattr(pose, name) for pose in person.poses]).astype(np.float32).astype(np.float64)
-
-    rows: Sequence[Floats] = [stack(name) for name in ("xy_px", "score", "xyz_m", "sigma_m")]
-    return Track(number, np.array(person.frames, dtype=np.int64), np.array(person.times_s), *rows)

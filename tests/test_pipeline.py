@@ -13,7 +13,7 @@ from fitting.settings import FitSettings
 from posecore import results, stages
 from posecore.errors import InputError
 from posecore.types import Frame, Source, Track
-from tests.fakes import CAMERA, RATE_FPS, Actor, World
+from tests.fakes import CAMERA, RATE_FPS, Actor, World, frame_of
 
 # Actors glide over the floor in the T-pose, which the search for resting feet would not understand.
 QUICK_FIT = FitSettings(contact=False, floor=False, iterations=4)
@@ -51,7 +51,7 @@ def test_every_input_frame_has_a_row_with_the_clip_s_time(two_people, tmp_path):
 
 def test_the_detector_looks_seldom_while_all_goes_well(two_people, tmp_path):
     run(two_people, tmp_path)
-    assert two_people.looks == [0, 13, 26, 39]  # every 0.5 s at 25 frames a second
+    assert two_people.looks == [0, 3, 16, 29]  # to confirm the newcomers, then every 0.5 s at 25 frames a second
     assert two_people.lifts == 2 * (FRAMES + 1)  # newcomers twice
 
 
@@ -66,7 +66,7 @@ def test_a_gap_keeps_the_number_and_is_bridged(tmp_path):
     seen = results.read_joints2d(tmp_path / "out" / results.JOINTS_2D)
     assert np.isnan(seen.xy_px[0, 15:22]).all()
     assert np.isfinite(seen.xy_px[0, 24:]).all()
-    assert world.looks[:5] == [0, 13, 16, 19, 22]  # after the loss every 0.1 s, rounded up to whole frames
+    assert world.looks[:5] == [0, 3, 16, 19, 22]  # after the loss every 0.1 s, rounded up to whole frames
 
 
 def test_a_long_absence_stays_empty_and_the_number_comes_back(tmp_path):
@@ -83,7 +83,7 @@ def test_who_comes_later_is_empty_before(tmp_path):
     assert run(world, tmp_path).persons == (1, 2)
     joints = results.read_joints3d(tmp_path / "out" / results.JOINTS_3D)
     assert np.isnan(joints.xyz_m[1, :20]).all()
-    assert np.isfinite(joints.xyz_m[1, 26:]).all()
+    assert np.isfinite(joints.xyz_m[1, 30:]).all()  # the look behind frame 16 is at 29
 
 
 def test_nobody(tmp_path):
@@ -120,10 +120,37 @@ def test_two_detections_of_one_person_are_one_person(tmp_path):
 
 
 def test_a_glimpse_is_dropped_and_said(tmp_path):
-    world = World([Actor((0.8, 0, 4)), Actor((-0.8, 0, 4), frames=range(13, 17))])
+    world = World([Actor((0.8, 0, 4)), Actor((-0.8, 0, 4), frames=range(16, 20))])
     summary = run(world, tmp_path)
     assert summary.persons == (1,)
     assert summary.warnings == ("tracks shorter than 0.3 s that were dropped: 1",)
+
+
+def test_what_the_detector_saw_once_and_never_again_is_a_phantom(tmp_path):
+    """The lift, always asked about people, sees them anywhere; only the detector can tell."""
+    world = World([Actor((0.8, 0, 4)), Actor((-0.8, 0, 4))])
+    detect = world.detect
+    world.detect = lambda rgb: detect(rgb)[: 2 if len(world.looks) == 1 else 1]
+    settings = replace(TABLES_ONLY, detect=replace(TABLES_ONLY.detect, every_s=0.1))
+    summary = run(world, tmp_path, settings=settings)
+    assert summary.persons == (1,)
+    assert summary.warnings == ("tracks that the detector hardly ever confirmed and that were dropped: 1",)
+
+
+def test_a_crop_that_collapses_onto_a_spot_is_let_go(tmp_path):
+    world = World([Actor((0, 0, 4))])
+    lift = world.lift
+
+    def collapse(rgb, crops, camera):
+        poses = lift(rgb, crops, camera)
+        if frame_of(rgb) not in (20, 21):
+            return poses
+        return [replace(p, xy_px=c.centre_px + 0.3 * (p.xy_px - c.centre_px)) for p, c in zip(poses, crops, strict=True)]
+
+    world.lift = collapse
+    run(world, tmp_path)
+    _, (track,) = stages.read_tracks(tmp_path / "out" / results.TRACKS)
+    assert set(range(FRAMES)) - set(track.frame.tolist()) == {20, 21, 22, 23}  # looked for at 21 and 24
 
 
 def test_a_person_whom_the_detector_never_sees_again_is_given_up(two_people, tmp_path):
