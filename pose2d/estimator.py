@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from backbones.runtime import load_into, make_runner
 from pose2d.codec import DecodeSettings, decode
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
+from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
 from posecore.types import Detection2D
 from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v1.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
+
+
+NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps
+
+
+def make_network(card: dict[str, Any]) -> nn.Module:
+    """The network, not yet trained, that a weights card describes."""
+    if card["network"] == "openpose_2017":
+        return OpenPose2017()
+    kind = OpenPoseVgg19 if card["network"] == "openpose_vgg19" else OpenPoseLight
+    return kind(PoseConfig(**card["config"]))
 
 
 class PoseEstimator:
@@ -30,13 +43,12 @@ class PoseEstimator:
     def __init__(
         self, weights: Path | None = None, height_px: int = 368, settings: DecodeSettings | None = None, backend: str = "torch"
     ) -> None:
-        loaded = load_weights(weights or DEFAULT_WEIGHTS, "openpose_light")
+        loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         self._height_px = height_px
         self._settings = settings or DecodeSettings()
-        network = load_into(OpenPoseLight(PoseConfig(**loaded.card["config"])), loaded)
-        self._run = make_runner(network, _last_maps, backend)
+        self._run = make_runner(load_into(make_network(loaded.card), loaded), _last_maps, backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""

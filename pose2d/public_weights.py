@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from pose2d.vgg import OpenPose2017, VggTrunk, convolutions_of
 from posecore.errors import WeightsError
+from posecore.weights import save_weights
 
 State = Mapping[str, Tensor]
 
+NAME_2017 = "openpose_2017"
 VGG_LAYERS = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2")
 CAFFE_TRUNK = tuple(f"conv{layer}" for layer in VGG_LAYERS) + ("conv4_3_CPM", "conv4_4_CPM")
 TORCHVISION_TRUNK = tuple(f"features.{k}" for k in (0, 2, 5, 7, 10, 12, 14, 16, 19, 21))
@@ -48,6 +50,15 @@ def read_public(path: Path) -> dict[str, Tensor]:
     if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
         raise WeightsError(f"{path.name} holds no plain table of tensors; save the model's state_dict() and try again")
     return raw
+
+
+def import_openpose_2017(source: Path, target: Path) -> None:
+    """Turn a published file of the COCO body model into weights for PoseEstimator(target), a .safetensors with its card."""
+    network = load_openpose_2017(read_public(source))
+    note = f"imported from {source.name}; its licence is that of the published model (academic, non-commercial)"
+    save_weights(
+        target, {name: value.numpy() for name, value in network.state_dict().items()}, {"network": NAME_2017, "note": note}
+    )
 
 
 def load_openpose_2017(state: State) -> OpenPose2017:

@@ -28,15 +28,16 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def load_weights(path: Path, network: str) -> Weights:
-    """Read weights and card, check the sum and that they are for this network. WeightsError says what is wrong."""
+def load_weights(path: Path, *networks: str) -> Weights:
+    """Read weights and card, check the sum and that they are for one of these networks. WeightsError says what is wrong."""
     card_path = path.with_suffix(".yaml")
     for part in (path, card_path):
         if not part.is_file():
             raise WeightsError(f"weights file {part} is missing; get it back with `git checkout` or name another with --set")
     card = yaml.safe_load(card_path.read_text(encoding="utf-8"))
-    if card.get("network") != network:
-        raise WeightsError(f"{path.name} holds weights of '{card.get('network')}', expected '{network}'")
+    if card.get("network") not in networks:
+        expected = " or ".join(f"'{network}'" for network in networks)
+        raise WeightsError(f"{path.name} holds weights of '{card.get('network')}', expected {expected}")
     found = _sha256(path)
     if card.get("sha256") != found:
         raise WeightsError(

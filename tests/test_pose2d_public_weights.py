@@ -1,11 +1,15 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from backbones.runtime import to_input
+from pose2d.estimator import PoseEstimator
 from pose2d.public_weights import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
     PUBLISHED_FIELD,
+    import_openpose_2017,
     load_imagenet_trunk,
     load_openpose_2017,
     load_openpose_trunk,
@@ -147,6 +151,22 @@ def test_full_size_maps_have_the_shapes_of_the_light_ones():
         pafs, heats = OpenPoseVgg19().eval()(torch.zeros(1, 3, 16, 24))
     assert [tuple(p.shape) for p in pafs] == [(1, 38, 2, 3)] * 5
     assert [tuple(h.shape) for h in heats] == [(1, 19, 2, 3)]
+
+
+def test_an_imported_file_makes_a_detector_and_a_foreign_card_is_refused(tmp_path, state):
+    torch.save(state, tmp_path / "body.pth")
+    import_openpose_2017(tmp_path / "body.pth", tmp_path / "body.safetensors")
+    detector = PoseEstimator(tmp_path / "body.safetensors", height_px=32)
+    rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    heat, paf, _ = detector.maps(rgb)
+    with torch.inference_mode():
+        pafs, heats = load_openpose_2017(state)(to_input(torch.from_numpy(rgb[None])))
+    for ours, network in ((heat, heats[-1][0]), (paf, pafs[-1][0])):
+        assert np.abs(ours - network.numpy()).max() < 0.1 * network.std()  # half precision file, bf16 arithmetic
+    card = tmp_path / "body.yaml"
+    card.write_text(card.read_text().replace("openpose_2017", "hourglass"))
+    with pytest.raises(WeightsError, match="'openpose_light' or 'openpose_vgg19'"):
+        PoseEstimator(tmp_path / "body.safetensors")
 
 
 def test_files_are_read_and_foreign_ones_refused(tmp_path, state):
