@@ -33,8 +33,8 @@ def start(ray: Any, settings: Settings, workers: int) -> Any:
     """A pool of workers on the cluster of RAY_ADDRESS, or on this machine."""
     from ray.util import ActorPool
 
-    root = str(Path(__file__).resolve().parents[1])
-    environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": root}}
+    places = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": os.pathsep.join(places)}}
     local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
     ray.init(runtime_env=environment, log_to_driver=False, logging_level="error", **local)
     actor = ray.remote(num_cpus=1)(Worker)

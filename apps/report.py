@@ -1,0 +1,57 @@
+"""A page about a result: `python apps/report.py clip_pose3d` writes report.html, one file that opens offline.
+
+The overlay and a skeleton to turn, paths from above, height and speed of any joint, how well fit and picture agree, what was
+measured and what was filled in, frames worth a look, and what another field of view would mean for the distances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the report; 0 done, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, metavar="DIR", help="result folder of video3d")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="page to write (default: DIR/report.html)")
+    parser.add_argument(
+        "--what-if-fov", type=float, nargs="+", default=[], metavar="DEG", help="vertical fields of view to tell distances for"
+    )
+    options = parser.parse_args(argv)
+    from posecore.errors import ConfigError, PoseError
+
+    try:
+        if any(not 1 <= fov <= 170 for fov in options.what_if_fov):
+            raise ConfigError(f"--what-if-fov: expected 1 to 170 degrees, got {options.what_if_fov}")
+        print(write_report(options.folder, options.output, tuple(options.what_if_fov)))
+    except PoseError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def write_report(folder: Path, output: Path | None = None, what_if_fovs_deg: tuple[float, ...] = ()) -> Path:
+    """Write the page of a result folder; its path. InputError if the folder is no result or the page cannot be written."""
+    from apps.report_page import report_html
+    from apps.result_folder import load_result
+    from posecore.errors import InputError
+    from posecore.results import whole_file
+
+    result = load_result(folder)
+    path = output or folder / "report.html"
+    page = report_html(result, what_if_fovs_deg)
+    try:
+        with whole_file(path) as part:
+            part.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""report.html: one file that opens offline. Figures come from report_figures, looks and motion from assets/report.{html,js}."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.report_figures import TYPICAL_FOVS_DEG, depth_band, frames_to_look_at, median_depth_m, person_figures
+from apps.result_folder import Result
+from apps.viewer_stage import person_colour
+from posecore.skeleton import load_skeleton
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+FILM_INSIDE_BYTES = 25_000_000  # a larger overlay stays beside the report, as a link
+UNKNOWN_MM = -32768  # what the page's int16 positions hold where nothing is known
+
+
+def report_html(result: Result, what_if_fovs_deg: tuple[float, ...] = ()) -> str:
+    """The whole page."""
+    people = [person_figures(result, motion) for motion in result.motions]
+    sections = {
+        "TITLE": html.escape(result.name),
+        "SUMMARY": _summary(result),
+        "FILM": _film(result),
+        "CAMERA": _camera_card(result, what_if_fovs_deg),
+        "LOOK": _look_table(result),
+        "PEOPLE": "".join(_person_section(person) for person in people),
+        "PATHS": path_svg(result),
+        "EVENTS": _events(result, people),
+        "DATA": json.dumps(_motion_data(result), separators=(",", ":")).replace("</", "<\\/"),
+        "SCRIPT": (ASSETS / "report.js").read_text(encoding="utf-8"),
+    }
+    page = (ASSETS / "report.html").read_text(encoding="utf-8")
+    for name, text in sections.items():
+        page = page.replace(f"<!--{name}-->", text)
+    return page
+
+
+def _summary(result: Result) -> str:
+    duration = f"{result.time_s[-1] - result.time_s[0]:.2f} s" if len(result.time_s) else "0 s"
+    warnings = "".join(f"<li>{html.escape(str(w))}</li>" for w in result.config.get("warnings") or [])
+    people = len(result.motions)
+    line = f"{people} {'person' if people == 1 else 'people'}, {len(result.time_s)} frames, {duration}."
+    return f"<p>{line} World: {html.escape(result.world.source)}.</p>" + (f"<ul class=warn>{warnings}</ul>" if warnings else "")
+
+
+def _film(result: Result) -> str:
+    if result.video is None:
+        return "<p class=quiet>There is no overlay.mp4 in the result folder.</p>"
+    source = result.video.name
+    if result.video.stat().st_size <= FILM_INSIDE_BYTES:
+        source = "data:video/mp4;base64," + base64.b64encode(result.video.read_bytes()).decode("ascii")
+    return f'<video id="film" controls muted playsinline src="{source}"></video>'
+
+
+def _camera_card(result: Result, what_if: tuple[float, ...]) -> str:
+    camera, depth = result.camera, median_depth_m(result)
+    fx, fy = camera.focal_px
+    rows = ""
+    if np.isfinite(depth):
+        fovs = tuple(sorted({*TYPICAL_FOVS_DEG, *what_if}))
+        rows = "".join(
+            f"<tr{' class=asked' if fov in what_if else ''}><td>{fov:g}°</td><td>{metres:.2f} m</td></tr>"
+            for fov, metres in depth_band(depth, camera, fovs)
+        )
+        rows = f"<table><tr><th>if the vertical field of view is</th><th>people are at</th></tr>{rows}</table>"
+    used = (
+        f"{camera.vertical_fov_deg:.1f}° vertically, f = {fx:.0f} × {fy:.0f} px, {camera.size_wh[0]} × {camera.size_wh[1]} px"
+    )
+    seen = f"<p>Median distance with it: {depth:.2f} m.</p>" if np.isfinite(depth) else ""
+    return f"<p><b>{used}</b><br>from: {html.escape(camera.source)}</p>{seen}{rows}"
+
+
+def _look_table(result: Result) -> str:
+    items = frames_to_look_at(result)
+    if not items:
+        return "<p class=quiet>None stands out.</p>"
+    rows = "".join(
+        f'<tr><td><a href="#" data-frame="{item.frame}">{item.frame}</a></td>'
+        f"<td>{item.person}</td><td>{html.escape(item.reason)}</td></tr>"
+        for item in items
+    )
+    return f"<table><tr><th>frame</th><th>person</th><th>why</th></tr>{rows}</table>"
+
+
+def _events(result: Result, people: list[dict[str, Any]]) -> str:
+    cuts = (result.config.get("clip") or {}).get("cuts") or []
+    lines = [f"Cuts at frames: {', '.join(map(str, cuts))}." if cuts else "No cut was found."]
+    for person in people:
+        spans = ", ".join(f"{first} to {last}" for first, last in person["present"]) or "never"
+        lines.append(f"Person {person['person']}: frames {spans}.")
+    return "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+
+
+def _person_section(person: dict[str, Any]) -> str:
+    shares = "".join(
+        f'<span class="share {name}" style="flex:{share}" title="{name} {100 * share:.1f} %"></span>'
+        for name, share in person["shares"].items()
+        if share > 0
+    )
+    legend = ", ".join(f"{name} {100 * share:.1f} %" for name, share in person["shares"].items() if share >= 0.0005)
+    slide = "" if person["foot_slide_mm"] is None else f"<p>Standing feet slide {person['foot_slide_mm']:g} mm per frame.</p>"
+    overall = person["residual_all_px"]
+    heading = f"<p>Fit against picture: p50 {overall[0]} px, p95 {overall[1]} px.</p>" if overall else ""
+    rows = "".join(
+        _row(name, *person["residual_px"].get(name, ["", ""]), person["bone_length_mm"].get(name, ""))
+        for name in load_skeleton("vnect21").joints
+    )
+    found = "".join(f"<li>{html.escape(str(k))}: {html.escape(str(v))}</li>" for k, v in person["findings"].items())
+    colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in person_colour(person["person"])))
+    return (
+        f'<section class=card><h3 style="color:{colour}">Person {person["person"]}</h3><div class=shares>{shares}</div>'
+        f"<p class=quiet>{legend}</p>{heading}{slide}<ul>{found}</ul><details><summary>per joint</summary><table>"
+        f"<tr><th>joint</th><th>p50 px</th><th>p95 px</th><th>bone mm</th></tr>{rows}</table></details></section>"
+    )
+
+
+def _row(*cells: object) -> str:
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def path_svg(result: Result) -> str:
+    """The pelvises' paths from above, one metre per grid line, the clip's camera at the bottom."""
+    root = load_skeleton("vnect21").root
+    paths = result.world.points(result.joints.xyz_m[:, :, root])[..., :2]
+    camera = result.world.points(np.zeros(3))[:2]
+    known = paths[np.isfinite(paths).all(axis=-1)]
+    points = np.vstack([known.reshape(-1, 2), camera])
+    low, high = np.floor(points.min(axis=0)) - 1, np.ceil(points.max(axis=0)) + 1
+    width, height = high - low
+    lines = [f'<path d="M{x} {-low[1]}V{-high[1]}" class=grid />' for x in np.arange(low[0], high[0] + 1)]
+    lines += [f'<path d="M{low[0]} {-y}H{high[0]}" class=grid />' for y in np.arange(low[1], high[1] + 1)]
+    for p, person in enumerate(result.joints.persons.tolist()):
+        colour = "rgb({},{},{})".format(*(round(255 * c) for c in person_colour(person)))
+        lines += [f'<polyline points="{run}" style="stroke:{colour}" class=path />' for run in _runs(paths[p])]
+    x, y = camera
+    lines.append(f'<path d="M{x:.3f} {-y:.3f}l-.25 -.45h.5z" class=camera><title>camera</title></path>')
+    return (
+        f'<svg viewBox="{low[0]} {-high[1]} {width} {height}" role="img" aria-label="paths from above">{"".join(lines)}</svg>'
+    )
+
+
+def _runs(xy_m: NDArray[np.float64]) -> list[str]:
+    """SVG points of every known stretch of (F, 2)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.isfinite(xy_m).all(axis=1).astype(int), [0]]))).reshape(-1, 2)
+    return [" ".join(f"{x:.3f},{-y:.3f}" for x, y in xy_m[a:b].tolist()) for a, b in edges]
+
+
+def _motion_data(result: Result) -> dict[str, Any]:
+    """Positions for the page: z-up world, whole millimetres as base64 int16 (person, frame, joint, axis)."""
+    skeleton, xyz_mm = load_skeleton("vnect21"), 1000 * result.world.points(result.joints.xyz_m)
+    packed = np.where(np.isfinite(xyz_mm), np.clip(np.round(xyz_mm), -32767, 32767), UNKNOWN_MM).astype("<i2")
+    return {
+        "persons": result.joints.persons.tolist(),
+        "time_s": [round(float(t), 5) for t in result.time_s],
+        "joints": list(skeleton.joints),
+        "limbs": [list(limb) for limb in skeleton.limbs],
+        "colours": [[round(255 * float(c)) for c in person_colour(p)] for p in result.joints.persons.tolist()],
+        "xyz_mm": base64.b64encode(packed.tobytes()).decode("ascii"),
+    }

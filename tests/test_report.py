@@ -1,0 +1,141 @@
+"""The report's figures by their definitions, and the page in a browser where there is one."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from apps.report import main
+from apps.report_figures import depth_band, foot_slide_mm, frames_to_look_at, presence, residuals_px, source_shares
+from apps.report_page import UNKNOWN_MM, report_html
+from apps.result_folder import Result, load_result
+from posecore.types import Motion, Source
+from tests.test_viewer import write_result
+from tests.walker import CAMERA, SKELETON, walk
+
+FRAMES = 40
+
+
+@pytest.fixture
+def motion() -> Motion:
+    return walk(FRAMES)
+
+
+def result_of(folder: Path, *motions: Motion, film: bool = False) -> Result:
+    return load_result(write_result(folder / "walk_pose3d", list(motions), FRAMES, film=film))
+
+
+def test_residual_is_the_distance_of_fit_and_picture(motion: Motion, tmp_path: Path) -> None:
+    result = result_of(tmp_path, motion)
+    np.testing.assert_allclose(residuals_px(result, 1), 0, atol=1e-9)
+    moved = replace(motion, xy_px=motion.xy_px + [3.0, -4.0])
+    shifted = replace(result, motions=[moved])
+    np.testing.assert_allclose(residuals_px(shifted, 1), 5)
+    result.tracks[0].score[7, 3] = 0.1
+    assert np.isnan(residuals_px(replace(shifted, tracks=result.tracks), 1)[7, 3]), "what was hardly seen does not count"
+
+
+def test_shares_add_up_over_the_whole_clip() -> None:
+    late = walk(10, first_frame=30)
+    late.source[:5] = Source.OCCLUDED
+    shares = source_shares(late, FRAMES)
+    assert shares == {"empty": 0.75, "measured": 0.125, "weak": 0, "occluded": 0.125, "outside": 0, "filled": 0}
+    late.xyz_m[4:6] = np.nan
+    assert presence(late) == [(30, 33), (36, 39)]
+
+
+def test_standing_feet_slide_by_what_they_move(motion: Motion) -> None:
+    assert foot_slide_mm(motion) < 0.5, "the walker plants its feet"
+    drift = motion.xyz_m + np.array([0.12, 0, 0]) * motion.time_s[:, None, None]
+    assert foot_slide_mm(replace(motion, xyz_m=drift)) == pytest.approx(1000 * 0.12 / 30, rel=0.05)
+    flying = motion.xyz_m + np.array([2.0, 0, 0]) * motion.time_s[:, None, None]
+    assert np.isnan(foot_slide_mm(replace(motion, xyz_m=flying)))
+
+
+def test_depth_goes_with_the_field_of_view() -> None:
+    (same, wide) = depth_band(4.0, CAMERA, (CAMERA.vertical_fov_deg, 69.0))
+    assert same[1] == pytest.approx(4.0)
+    size_px = CAMERA.focal_px[1] * 1.7 / 4.0  # a person of 1.7 m in the picture
+    focal_px = 0.5 * CAMERA.size_wh[1] / np.tan(np.radians(69.0 / 2))
+    assert wide[1] == pytest.approx(focal_px * 1.7 / size_px)
+
+
+def test_a_jump_and_a_wrong_fit_are_listed_once_each(motion: Motion, tmp_path: Path) -> None:
+    assert frames_to_look_at(result_of(tmp_path, motion)) == []
+    motion.xyz_m[12, SKELETON.index("left_wrist")] += [0, 0.4, 0]
+    motion.xy_px[25:28] += 60
+    motion.source[33:36] = Source.OCCLUDED
+    found = frames_to_look_at(replace(result_of(tmp_path, walk(FRAMES)), motions=[motion]))
+    assert [item.frame for item in found][::2] == [12, 33]
+    assert found[1].frame in (25, 26, 27)
+    assert "left_wrist jumps" in found[0].reason
+    assert "85 px" in found[1].reason
+    assert "hardly a joint" in found[2].reason
+
+
+def test_the_page_needs_nothing_from_outside_and_holds_the_motion(motion: Motion, tmp_path: Path) -> None:
+    second = walk(20, start_xy=(1, 6), person=2, first_frame=10)
+    result = result_of(tmp_path, motion, second, film=True)
+    page = report_html(result, (42.0,))
+    assert not re.search(r"""(src|href)=["']?(https?:|//)|@import|url\(""", page)
+    assert "data:video/mp4;base64," in page
+    assert not re.search(r"<!--[A-Z]+-->", page), "every placeholder is filled"
+    assert "class=asked><td>42°" in page
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL).group(1))  # type: ignore[union-attr]
+    mm = np.frombuffer(base64.b64decode(data["xyz_mm"]), "<i2").reshape(2, FRAMES, 21, 3)
+    np.testing.assert_allclose(mm[0], 1000 * result.world.points(motion.xyz_m), atol=0.51)
+    assert (mm[1, :10] == UNKNOWN_MM).all()
+    assert report_html(result) == report_html(load_result(result.folder)), "the same result gives the same bytes"
+
+
+def test_names_and_warnings_are_text_not_markup(motion: Motion, tmp_path: Path) -> None:
+    result = result_of(tmp_path, motion)
+    evil = replace(result, config={"warnings": ["<script>alert(1)</script>"]}, folder=tmp_path / "<b>_pose3d")
+    page = report_html(evil)
+    assert "<script>alert(1)" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_command_line(motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    result = result_of(tmp_path, motion)
+    assert main([str(result.folder)]) == 0
+    assert (result.folder / "report.html").is_file()
+    assert main([str(result.folder), "--what-if-fov", "300"]) == 2
+    assert main([str(tmp_path / "absent")]) == 2
+    assert main([str(result.folder), "-o", str(tmp_path / "no" / "where.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_result_without_people_has_a_page(tmp_path: Path) -> None:
+    page = report_html(result_of(tmp_path))
+    assert "0 people" in page
+    assert "None stands out" in page
+
+
+def test_a_browser_draws_the_skeletons(motion: Motion, tmp_path: Path) -> None:
+    """Headless Chromium runs the page's script: the controls are filled and the person's colour is on the canvas."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    result = result_of(tmp_path, motion)
+    (result.folder / "report.html").write_text(report_html(result), encoding="utf-8")
+    shot = tmp_path / "page.png"
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--hide-scrollbars", "--window-size=1200,1000", "--virtual-time-budget=2000"]
+    url = (result.folder / "report.html").as_uri()
+    command += ["--dump-dom", f"--screenshot={shot}", url]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert f"frame 0, {result.time_s[0]:.2f} s" in dom
+    assert dom.count("<option") == len(SKELETON) + 2
+    image = cv2.imread(str(shot))
+    assert image is not None
+    world = image[100:560, 600:1180].astype(int)
+    orange = (world[..., 2] > 190) & (world[..., 0] < 60)
+    assert orange.sum() > 300
