@@ -89,7 +89,6 @@ def _floor_term(problem: Problem, floor: Floor, placed: Placed) -> costs.PointTe
 def _add_motion(problem: Problem, pose: Pose, placed: Placed, system: normal.System) -> float:
     """Add the terms between frames; their energy."""
     m, s, body = problem.measured, problem.settings, load_body()
-    sigma = np.concatenate([np.full(3, s.root_acceleration_mps2), s.restlessness * body.restless])
     residual, slope = costs.depth_velocity(pose.root_m, m.time_s, s.depth_velocity_mps, m.joined)
     normal.add_depth(system, residual, slope)
     energy = float(np.sum(residual**2))
@@ -99,10 +98,15 @@ def _add_motion(problem: Problem, pose: Pose, placed: Placed, system: normal.Sys
         normal.add_feet(system, joint_jacobian(placed, feet), push, slopes)
         energy += float(np.sum(push**2))
     if len(pose) > 2:
-        term = costs.smoothness(pose, m.time_s, sigma, m.joined)
+        term = costs.smoothness(pose, m.time_s, motion_sigma(s), m.joined)
         normal.add_smoothness(system, term, costs.smoothness_gradient(term, body))
         energy += float(np.sum(term.residual**2))
     return energy
+
+
+def motion_sigma(settings: FitSettings) -> Floats:
+    """(D,) root mean square acceleration of every degree of freedom at 30 frames a second, m/s^2 and rad/s^2."""
+    return np.concatenate([np.full(3, settings.root_acceleration_mps2), settings.restlessness * load_body().restless])
 
 
 def stature_of(bone_length_m: Floats) -> float:

@@ -68,7 +68,7 @@ def _unit(v: Floats) -> Floats:
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
 
 
-def _limb(parent: Floats, upper: Floats, lower: Floats, rest: Floats, axis: Floats) -> tuple[Floats, Floats]:
+def limb_turn(parent: Floats, upper: Floats, lower: Floats, rest: Floats, axis: Floats) -> tuple[Floats, Floats]:
     """Ball (T, 3, 3) and bend (T,) of a limb with camera directions upper, lower (T, 3), its ball in `parent` (T, 3, 3)."""
     u, f = (np.einsum("tji,tj->ti", parent, _unit(v)) for v in (upper, lower))
     normal = np.cross(u, f)
@@ -119,7 +119,7 @@ def _pose_of(lifted: Floats) -> Pose:
         for parent, a, b, c in ((chest, "shoulder", "elbow", "wrist"), (pelvis, "hip", "knee", "ankle")):
             a, b, c = (f"{side}_{part}" for part in (a, b, c))
             h = hinge[joint(c), "flexion"]
-            turn, bend = _limb(parent, at[b] - at[a], at[c] - at[b], body.rest[joint(b)], body.hinges[h].axis)
+            turn, bend = limb_turn(parent, at[b] - at[a], at[c] - at[b], body.rest[joint(b)], body.hinges[h].axis)
             pose.ball[:, ball[joint(b)]], pose.angle_rad[:, h] = turn, bend
     return pose
 

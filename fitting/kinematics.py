@@ -113,8 +113,9 @@ def place(pose: Pose, bone_length_m: Floats) -> Placed:
         for column, h in zip(columns, hinges, strict=False):
             screw[:, column, :3] = turn @ body.hinges[h].axis
             turn = turn @ hinge[:, h]
-        screw[:, columns, 3:] = np.cross((pivot - pose.root_m)[:, None], screw[:, columns, :3])
         R[:, j], xyz[:, j] = turn, pivot + turn @ offset[j]
+    pivot = xyz[:, [body.skeleton.parent[j] for j in body.dof_joint[3:]]] - pose.root_m[:, None]
+    screw[:, 3:, 3:] = np.cross(pivot, screw[:, 3:, :3])
     return Placed(xyz, R, screw)
 
 

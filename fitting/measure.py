@@ -92,7 +92,14 @@ def pick(measured: Measurements, rows: NDArray[np.int64]) -> Measurements:
     return Measurements(**parts, joined=np.diff(rows) == 1)
 
 
-def _body_height_px(xy_px: Floats) -> Floats:
+def joined(first: Measurements, second: Measurements) -> Measurements:
+    """One after the other, as one motion."""
+    names = [f.name for f in fields(first) if f.name != "joined"]
+    parts = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
+    return Measurements(**parts, joined=np.concatenate([first.joined, [True], second.joined]))
+
+
+def body_height_px(xy_px: Floats) -> Floats:
     """(T, 1) size of the person in the image: the longer side of the joints' box, at least 1."""
     low = np.where(np.isfinite(xy_px), xy_px, np.inf).min(axis=1)
     high = np.where(np.isfinite(xy_px), xy_px, -np.inf).max(axis=1)
@@ -105,7 +112,7 @@ def weigh(track: Track, height_m: float | None, settings: FitSettings) -> Measur
     seen = (track.score >= settings.score_floor) & np.isfinite(track.xy_px).all(axis=2)
     known = (track.score >= settings.score_floor) & np.isfinite(track.xyz_m).all(axis=2)
     trust = np.sqrt(np.clip(track.score, settings.score_floor, 1.0))
-    sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * _body_height_px(track.xy_px)) / trust
+    sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * body_height_px(track.xy_px)) / trust
     sigma_m = np.where(np.isfinite(track.sigma_m), track.sigma_m, 0.1)[:, :, [0, 0, 1]] * settings.lift_sigma * scale
     sigma_m = np.maximum(sigma_m, settings.lift_sigma_floor_m) / trust[..., None]
     share_px = np.sqrt(news_share(steps, settings.pixel_memory_s))[:, None]

@@ -20,12 +20,14 @@ from fitting.costs import DofTerm, PointTerm, Smoothness
 from fitting.kinematics import Placed, below
 
 Floats = NDArray[np.float64]
+Pair = tuple[Floats, Floats]
+CHUNK = 64  # frames whose inertias fit the processor's cache
 
 
 @dataclass
 class System:
-    """block (T, D, D): lower triangle of H_tt; next (T - 1, D, D): H_{t+1,t}; second (T, D): diagonal of H_{t+2,t};
-    gradient (T, D).
+    """block (T, D, D): H_tt, of which the lower triangle counts; next (T - 1, D, D): H_{t+1,t}; second (T, D): diagonal of
+    H_{t+2,t}; gradient (T, D).
     """
 
     block: Floats
@@ -40,14 +42,6 @@ class System:
         return cls(square, np.zeros((max(frames - 1, 0), dofs, dofs)), np.zeros((frames, dofs)), np.zeros((frames, dofs)))
 
 
-def _inertias(arm_m: Floats, weight: Floats, force: Floats) -> tuple[Floats, Floats]:
-    """(T, J, 6, 6) inertias and (T, J, 6) wrenches about the root of weights (T, J, 3, 3) and forces (T, J, 3) at arm_m."""
-    carry = np.empty((*arm_m.shape[:2], 3, 6))
-    carry[..., :3], carry[..., 3:] = -rotation.hat(arm_m), np.eye(3)
-    turned = np.swapaxes(carry, -1, -2)
-    return turned @ weight @ carry, (turned @ force[..., None])[..., 0]
-
-
 def _gather(values: Floats, body: Body) -> Floats:
     """Sums (T, 21, ...) from the tips to the root, in place: row j becomes the sum over j and everything below it."""
     for j in reversed(body.skeleton.order[1:]):
@@ -57,25 +51,36 @@ def _gather(values: Floats, body: Body) -> Floats:
 
 def add_points(system: System, placed: Placed, terms: list[tuple[PointTerm, Floats]]) -> None:
     """Add point terms, each with its weights (T, J), to the blocks and the gradient."""
-    body = load_body()
-    arm = placed.xyz_m - placed.xyz_m[:, body.skeleton.root, None]
+    root = load_body().skeleton.root
+    arm = placed.xyz_m - placed.xyz_m[:, root, None]
     W, f = [np.zeros((*arm.shape, 3)) for _ in range(2)], [np.zeros_like(arm) for _ in range(2)]
     for term, weight in terms:
         scaled = np.swapaxes(term.jacobian * weight[..., None, None], -1, -2)
         W[term.relative] += scaled @ term.jacobian
         f[term.relative] += (scaled @ term.residual[..., None])[..., 0]
-    # the root's translation does not see terms relative to the root: its rows come from the absolute terms alone
-    inertia, wrench = _inertias(arm, W[0] + W[1], f[0] + f[1])
-    inertia, wrench = _gather(inertia, body)[:, body.dof_joint], _gather(wrench, body)[:, body.dof_joint]
-    absolute, pull = _inertias(arm, W[0], f[0])
-    momentum = (inertia @ placed.screw[..., None])[..., 0]
-    ancestor = below()[body.dof_joint].T  # (a, b): b's bone is at or below a's
-    block = np.swapaxes((placed.screw @ np.swapaxes(momentum, -1, -2)) * ancestor, -1, -2)
-    block[:, :, :3] = (_gather(absolute, body)[:, body.dof_joint] @ placed.screw[..., None])[..., 3:, 0]
-    gradient = np.einsum("tdi,tdi->td", placed.screw, wrench)
-    gradient[:, :3] = _gather(pull, body)[:, body.skeleton.root, 3:]
-    system.block += np.tril(block)
-    system.gradient += gradient
+    for start in range(0, len(arm), CHUNK):
+        rows = slice(start, start + CHUNK)
+        weights, forces = (W[0][rows], W[1][rows]), (f[0][rows], f[1][rows])
+        _add_rows(system.block[rows], system.gradient[rows], placed.screw[rows], arm[rows], weights, forces)
+
+
+def _add_rows(block: Floats, gradient: Floats, screw: Floats, arm: Floats, W: Pair, f: Pair) -> None:
+    """Composite bodies of some rows. W, f: weights and forces of absolute terms and of those relative to the root."""
+    body = load_body()
+    carry = np.empty((*arm.shape, 6))
+    carry[..., :3], carry[..., 3:] = -rotation.hat(arm), np.eye(3)
+    turned = np.swapaxes(carry, -1, -2)
+    absolute = _gather(W[0] @ carry, body)[:, body.dof_joint]
+    inertia = _gather(turned @ ((W[0] + W[1]) @ carry), body)[:, body.dof_joint]
+    wrench = _gather((turned @ (f[0] + f[1])[..., None])[..., 0], body)[:, body.dof_joint]
+    momentum = (inertia @ screw[..., None])[..., 0]
+    coupled = (momentum @ np.swapaxes(screw, -1, -2)) * below()[body.dof_joint]
+    # the root's translation does not see terms relative to the root: its columns come from the absolute terms alone
+    coupled[:, :, :3] = (absolute @ screw[..., None])[..., 0]
+    pull = np.sum(wrench * screw, axis=-1)
+    pull[:, :3] = f[0].sum(axis=1)
+    block += coupled
+    gradient += pull
 
 
 def add_dofs(system: System, term: DofTerm) -> None:
@@ -83,7 +88,7 @@ def add_dofs(system: System, term: DofTerm) -> None:
     turned = np.swapaxes(term.jacobian, -1, -2)
     square, pull = turned @ term.jacobian, (turned @ term.residual[..., None])[..., 0]
     rows, columns = term.columns[:, :, None], term.columns[:, None, :]
-    system.block[:, rows, columns] += np.where(rows >= columns, square, 0.0)
+    system.block[:, rows, columns] += square
     system.gradient[:, term.columns] += pull
 
 
@@ -103,8 +108,8 @@ def add_smoothness(system: System, term: Smoothness, gradient: Floats) -> None:
 def add_depth(system: System, residual: Floats, slope: Floats) -> None:
     """Add velocities along the ray: residual (T - 1,), slope (T - 1, 3) by the later frame's root."""
     square = slope[:, :, None] * slope[:, None, :]
-    system.block[1:, :3, :3] += np.tril(square)
-    system.block[:-1, :3, :3] += np.tril(square)
+    system.block[1:, :3, :3] += square
+    system.block[:-1, :3, :3] += square
     system.next[:, :3, :3] -= square
     system.gradient[1:, :3] += slope * residual[:, None]
     system.gradient[:-1, :3] -= slope * residual[:, None]
@@ -117,8 +122,8 @@ def add_feet(system: System, jacobian: Floats, residual: Floats, slope: Floats) 
     early = (jacobian[:-1] * slope[..., None, None]).reshape(frames - 1, -1, dofs)
     force = residual.reshape(frames - 1, -1, 1)
     turned_late, turned_early = np.swapaxes(late, 1, 2), np.swapaxes(early, 1, 2)
-    system.block[1:] += np.tril(turned_late @ late)
-    system.block[:-1] += np.tril(turned_early @ early)
+    system.block[1:] += turned_late @ late
+    system.block[:-1] += turned_early @ early
     system.next -= turned_late @ early
     system.gradient[1:] += (turned_late @ force)[..., 0]
     system.gradient[:-1] -= (turned_early @ force)[..., 0]

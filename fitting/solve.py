@@ -1,20 +1,20 @@
-"""The whole-clip fit: Levenberg-Marquardt over all frames at once on the energy of costs.py, linear in the number of frames."""
+"""The whole-clip fit of one person, from what the networks saw to the motion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fitting import normal
 from fitting.body import load_body
 from fitting.contact import find_contacts, find_floor
-from fitting.energy import Problem, linearise, stature_of
+from fitting.descent import solve, windows
+from fitting.energy import Problem, stature_of
+from fitting.hypotheses import settle_limbs, settle_sides
 from fitting.initial import start_pose
-from fitting.kinematics import Pose, concatenate, place, step
+from fitting.kinematics import Pose, place
 from fitting.lengths import estimate_lengths
 from fitting.measure import expand, pick, present_rows, weigh
 from fitting.result import nobody, to_motion
@@ -28,45 +28,7 @@ from posecore.types import Motion, Track
 Floats = NDArray[np.float64]
 ASSUMED_FOCAL_SIGMA, GIVEN_FOCAL_SIGMA = 0.2, 0.01
 ASSUMED_STATURE_SIGMA, GIVEN_STATURE_SIGMA = 0.04, 0.006
-LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs around
-
-
-def descend(problem: Problem, pose: Pose) -> Pose:
-    """Levenberg-Marquardt: damping falls tenfold after a step that helps and rises tenfold after one that does not."""
-    damping, s = 1e-3, problem.settings
-    energy, system = linearise(problem, pose)
-    for _ in range(s.iterations):
-        delta = normal.newton_step(system, damping)
-        trial = step(pose, np.clip(delta, -LONGEST_STEP, LONGEST_STEP)) if delta is not None else pose
-        lower, trial_system = linearise(problem, trial)
-        if lower < energy:
-            done = energy - lower < s.tolerance * energy
-            pose, energy, system, damping = trial, lower, trial_system, max(damping / 10, 1e-7)
-            if done:
-                break
-        else:
-            damping *= 10
-            if damping > 1e6:
-                break
-    return pose
-
-
-def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
-    """Overlapping parts of a long problem: (part, its rows, the part's own rows that are kept).
-
-    Every window's core is kept; its margins only tell the core what comes before and next.
-    """
-    m, size = problem.measured, problem.settings.window_frames
-    margin = int(np.ceil(problem.settings.overlap_s / np.median(np.diff(m.time_s)))) if len(m) > size else 0
-    for start in range(0, len(m), size):
-        stop = min(start + size, len(m))
-        a, b = max(start - margin, 0), min(stop + margin, len(m))
-        yield problem.rows(a, b), slice(a, b), slice(start - a, stop - a)
-
-
-def solve(problem: Problem, pose: Pose) -> Pose:
-    """The pose of least energy near a start, in overlapping windows if the clip is long."""
-    return concatenate([descend(part, pose[rows])[core] for part, rows, core in windows(problem)])
+COARSE = 20.0  # the first pass only has to find feet and floor
 
 
 def sigma_of(problem: Problem, pose: Pose) -> Floats:
@@ -120,15 +82,21 @@ def fit_clip(
 
 
 def fit(problem: Problem) -> tuple[Problem, Pose, dict[str, Any]]:
-    """From measurements to the motion: start, bone lengths, motion, resting feet, motion. Returns the problem as it was solved."""
+    """From measurements to the motion: start, lengths, motion, resting feet, motion. Returns the problem as it was solved."""
+    measured, sides = settle_sides(problem.measured)
+    problem = replace(problem, measured=measured)
     pose = start_pose(problem.measured, problem.camera)
     lengths, spread = estimate_lengths(problem, pose)
     problem = replace(problem, bone_length_m=lengths)
-    pose = solve(problem, pose)
+    coarse = replace(problem.settings, tolerance=COARSE * problem.settings.tolerance)
+    pose = solve(replace(problem, settings=coarse), pose)
+    pose, limbs = settle_limbs(problem, pose)
     problem = with_feet(problem, pose)
-    if problem.resting is not None and problem.resting.any():
-        pose = solve(problem, pose)
-    return problem, pose, {"bone_length_sigma": dict(zip(load_body().skeleton.joints, spread.round(4).tolist(), strict=True))}
+    pose = solve(problem, pose)
+    report = {"exchanged_sides": sides, "mirrored_limbs": limbs}
+    names = load_body().skeleton.joints
+    report["bone_length_sigma"] = {name: round(float(s), 4) for name, s in zip(names, spread, strict=True)}
+    return problem, pose, report
 
 
 def scale_sigma(camera: Camera, height_m: float | None, settings: FitSettings) -> tuple[float, float]:

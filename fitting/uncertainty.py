@@ -1,8 +1,9 @@
 """How sure the fit is of every joint, from its own normal matrix.
 
 The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
-with the banded factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal length and the person's stature scale the whole scene and are added. CALIBRATION is what the model leaves out (errors
-that live longer than assumed, motion with heavy tails); it is measured on motion capture, see benchmarks/fitting.py.
+with the banded factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
+length and stature scale the whole scene and are added. CALIBRATION is what the model leaves out (errors that live longer than
+assumed, motion with heavy tails); it was measured on half of the motion capture, see benchmarks/fitting.py.
 """
 
 from __future__ import annotations
