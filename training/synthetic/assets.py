@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 ASSETS_ENV = "VIDEO3D_ASSETS"
 TEST_EVERY = 10  # each tenth body, motion clip and background is kept for testing
-_REQUIRED = ("anny.npz", "groups.npz", "garments.npz", "garments.json", "motion.npz", "bg_use.json", "mhtex", "bg", "occ")
+_REQUIRED = ("anny.npz", "groups.npz", "motion.npz")  # without the rest, people wear cut clothes before made-up backgrounds
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class AssetPack:
                 self._cache[name] = {key: stored[key] for key in stored.files}
         return self._cache[name]
 
+    def garment_names(self) -> set[str]:
+        """Names of the artist-made garments; empty if the pack has none."""
+        if not (self.folder / "garments.npz").is_file():
+            return set()
+        return {key.rsplit(".", 1)[0] for key in self.arrays("garments")}
+
     def texture(self, stem: str) -> Path | None:
         """Path of the texture `stem`, None if the pack has none of that name."""
         path = self.folder / "mhtex" / f"{stem}.webp"
@@ -48,7 +54,8 @@ class AssetPack:
 
     def backgrounds(self, kind: Literal["real", "abstract"]) -> list[Path]:
         """Sorted background pictures without people: photographs or abstract wallpapers."""
-        wanted = set(json.loads((self.folder / "bg_use.json").read_text(encoding="utf-8"))[kind])
+        index = self.folder / "bg_use.json"
+        wanted = set(json.loads(index.read_text(encoding="utf-8"))[kind]) if index.is_file() else set()
         return sorted(path for path in (self.folder / "bg").glob("*.webp") if int(path.stem) in wanted)
 
     def occluders(self) -> list[Path]:

@@ -69,7 +69,8 @@ class Wardrobe:
     """All geometry to dress a body: the body's own surfaces, cloth coordinates and the artist-made garments."""
 
     def __init__(self, pack: AssetPack, model: BodyModel) -> None:
-        self._arrays = pack.arrays("garments")
+        self.names = pack.garment_names()
+        self._arrays = pack.arrays("garments") if self.names else {}
         self._model = model
         self._known: dict[str, Garment] = {}
         groups = pack.arrays("groups")

@@ -40,6 +40,9 @@ _HAIR = {
     True: ["short01", "short02", "short02", "short03", "short04", "short04", "afro01"],
     False: ["bob01", "bob02", "braid01", "long01", "long01", "ponytail01", "ponytail01", "afro01", "short01"],
 }
+_SHOES = [f"shoes0{i}" for i in range(1, 7)]
+_HATS = ["fedora", "fedora_cocked"]
+_EYEBROWS = [f"eyebrow00{i}" for i in range(1, 7)]
 _SUIT_SHARE, _SKIRT_SHARE, _JACKET_SHARE, _SHOES_SHARE, _HAIR_SHARE, _HAT_SHARE = 0.3, 0.3, 0.22, 0.94, 0.95, 0.05
 
 
@@ -73,8 +76,9 @@ class _Fitting:
         self.parts: list[Part] = []
         self.hidden = np.zeros(len(body.vertices_m), bool)
         self.cut_top = self.cut_bottom = NO_CUT
-        if rng.random() < _SUIT_SHARE:
-            self._suit()
+        suits = self._known(_SUITS[body.male])
+        if rng.random() < _SUIT_SHARE and suits:
+            self._suit(suits)
         else:
             self._cut_clothes()
         self._accessories()
@@ -116,8 +120,12 @@ class _Fitting:
             return Material(tint=(1.0, 1.0, 1.0))
         return Material(tint=scaled(cloth_colour(self.rng), gain, offset), recolour=1.0)
 
-    def _suit(self) -> None:
-        self._add_garment("clothes", self._pick(_SUITS[self.body.male]), replace(self._dyed(0.45, 1.3, 0.03), lift_m=0.004))
+    def _known(self, names: Sequence[str]) -> list[str]:
+        """Those of the garments that the pack has."""
+        return [name for name in names if name in self.shop.wardrobe.names]
+
+    def _suit(self, suits: list[str]) -> None:
+        self._add_garment("clothes", self._pick(suits), replace(self._dyed(0.45, 1.3, 0.03), lift_m=0.004))
 
     def _pattern(self, plain_share: float) -> dict[str, Any]:
         """Pattern arguments of a Material."""
@@ -175,17 +183,19 @@ class _Fitting:
             self._add_helper(tights, replace(jacket, front_gap_m=gap, seed=self._seed(), gloss=0.4, **outer))
 
     def _accessories(self) -> None:
-        rng = self.rng
-        if self._chance(_SHOES_SHARE):
-            self._add_garment("clothes", f"shoes0{rng.integers(1, 7)}", replace(self._dyed(0.5, 1.5, 0.02), lift_m=0.006))
+        rng, male = self.rng, self.body.male
+        shoes, hair, hats, brows = (self._known(names) for names in (_SHOES, _HAIR[male], _HATS, _EYEBROWS))
+        if shoes and self._chance(_SHOES_SHARE):
+            self._add_garment("clothes", self._pick(shoes), replace(self._dyed(0.5, 1.5, 0.02), lift_m=0.006))
         hat = self._chance(_HAT_SHARE)
-        if not self.body.male or self._chance(_HAIR_SHARE):
+        if hair and (not male or self._chance(_HAIR_SHARE)):
             colour = scaled(hair_colour(rng), 2.2)
-            hair = Material(surface=Surface.HAIR, tint=colour, recolour=1.0, gloss=0.8, lift_m=0.006)
-            self._add_garment("hair", self._pick(_HAIR[self.body.male]), hair)
-        if hat:
-            self._add_garment("clothes", self._pick(["fedora", "fedora_cocked"]), replace(self._dyed(0.0, 1.4, 0), lift_m=0.01))
-        self._add_garment("eyebrows", f"eyebrow00{rng.integers(1, 7)}", self._eyebrows())
+            look = Material(surface=Surface.HAIR, tint=colour, recolour=1.0, gloss=0.8, lift_m=0.006)
+            self._add_garment("hair", self._pick(hair), look)
+        if hats and hat:
+            self._add_garment("clothes", self._pick(hats), replace(self._dyed(0.0, 1.4, 0), lift_m=0.01))
+        if brows:
+            self._add_garment("eyebrows", self._pick(brows), self._eyebrows())
 
     def _eyebrows(self) -> Material:
         return Material(surface=Surface.HAIR, tint=scaled(hair_colour(self.rng), 1.5), recolour=1.0, gloss=0.2, lift_m=0.004)
