@@ -103,3 +103,29 @@ def test_captured_clips_are_smooth_rotations(pack):
 def test_an_odd_size_is_refused(tmp_path):
     with pytest.raises(InputError, match="even width"), h264_video(tmp_path / "a.mp4", (161, 90), 30.0):
         pass
+
+
+class _NoGraphics:
+    """Stands in for renderer and textures: parts stay what they are."""
+
+    def mesh(self, part):
+        return part
+
+    def get(self, path):
+        return path
+
+    def random_print(self, rng):
+        return None
+
+
+def test_a_pack_without_garments_still_dresses_people(pack, tmp_path):
+    from training.synthetic.materials import Region
+    from training.synthetic.people import Troupe
+
+    for name in ("anny", "groups", "motion"):
+        (tmp_path / f"{name}.npz").symlink_to(pack.folder / f"{name}.npz")
+    bare = open_assets(tmp_path)
+    troupe = Troupe(bare, "train", _NoGraphics(), _NoGraphics())
+    parts = troupe.build(np.random.default_rng(0)).meshes
+    assert {Region.TOP, Region.BOTTOM, Region.UNCLOTHED} <= {part.material.region for part in parts}
+    assert bare.backgrounds("real") == bare.occluders() == []

@@ -207,9 +207,9 @@ class _Fitting:
         gain = rng.uniform(0.75, 1.2)
         r, g, b = (float(c) for c in gain * rng.uniform(0.94, 1.06, 3))
         region = Region.UNCLOTHED if self.cut_bottom != NO_CUT else Region.ALL
-        look = Material(
-            surface=Surface.SKIN, tint=(r, g, b), texture=self.shop.textures.get(self._skin_texture()), region=region
-        )
+        picture = self.shop.textures.get(self._skin_texture()) if self.shop.skins else None
+        tint = (r, g, b) if picture else scaled((0.55 * r, 0.3 * g, 0.2 * b), float(rng.uniform(0.15, 1.0)))
+        look = Material(surface=Surface.SKIN, tint=tint, texture=picture, region=region)
         look = replace(look, roughness=float(rng.uniform(0.4, 0.6)), gloss=0.45)
         self._add_helper(topology, replace(look, cut_top=self.cut_top, cut_bottom=self.cut_bottom), bare)
         self._add_helper(wardrobe.eyes, Material(surface=Surface.PLAIN, tint=(0.3, 0.27, 0.25), roughness=0.25, gloss=0.6))
