@@ -127,7 +127,7 @@ def test_missing_assets_are_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="--assets DIR or set VIDEO3D_ASSETS"):
         open_assets()
     (tmp_path / "anny.npz").touch()
-    with pytest.raises(InputError, match="missing groups.npz, motion.npz"):
+    with pytest.raises(InputError, match=r"missing groups\.npz, motion\.npz"):
         open_assets(tmp_path)
 
 
