@@ -115,6 +115,10 @@ def _run(options: argparse.Namespace) -> int:
     clip, folder = _places(options.clip, options.output)
     summary = run_clip(clip, folder, settings, options.quiet)
     tell(summary, options.quiet)
+    if options.clip is None and not options.quiet:
+        from apps.truth import truth_line
+
+        print(truth_line(folder, DEMO.with_suffix(".truth.npz")))
     return 0
 
 

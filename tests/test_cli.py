@@ -41,6 +41,19 @@ def test_a_clip_becomes_a_folder_beside_it_and_one_line(clip, tmp_path, capsys):
     assert names == {results.JOINTS_3D, results.JOINTS_2D, results.TRACKS, results.MOTIONS, results.CONFIG}
 
 
+def test_without_a_clip_the_demo_is_lifted_here_and_its_error_told(clip, world, monkeypatch, capsys):
+    truth_m = np.stack([world.actors[0].xyz_m(k) for k in range(20)])
+    np.savez(clip.with_suffix(".truth.npz"), xyz_m=truth_m[None])
+    monkeypatch.setattr(video3d, "DEMO", clip)
+    (clip.parent / "here").mkdir()
+    monkeypatch.chdir(clip.parent / "here")
+    assert video3d.main(QUICK) == 0
+    found, truth = capsys.readouterr().out.splitlines()
+    assert found.startswith("demo_pose3d: 1 person in 20 frames")
+    assert float(truth.split()[1]) < 10
+    assert results.read_config(Path("demo_pose3d") / results.CONFIG)["clip"]["path"] == "../../clip.mp4"
+
+
 def test_quiet_says_nothing(clip, tmp_path, capsys):
     assert video3d.main([str(clip), "-q", "-o", str(tmp_path / "r"), *QUICK]) == 0
     assert capsys.readouterr() == ("", "")
