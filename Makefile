@@ -5,6 +5,7 @@
 PYTHON ?= python3
 CLIP ?=
 ARGS ?=
+DATA ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 PINS := pyproject.toml constraints.txt
@@ -12,6 +13,8 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check -c constrain
 
 # OpenMP's default is to spin at its barriers, which makes torch up to ten times slower on cores it has to share.
 export OMP_WAIT_POLICY ?= PASSIVE
+# The fit solves many small systems, for which numpy's threads cost more than they bring (torch has its own).
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: run test lint check bench clean
 .DELETE_ON_ERROR:
@@ -30,8 +33,8 @@ lint: $(VENV)/.stamp-dev
 check: lint test
 
 bench: $(VENV)/.stamp-dev
-	$(PY) -m benchmarks.accuracy $(ARGS)
-	$(PY) -m benchmarks.speed $(ARGS)
+	$(PY) -m benchmarks.accuracy $(if $(DATA),--data "$(DATA)")
+	$(PY) -m benchmarks.speed
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

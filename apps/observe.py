@@ -105,6 +105,15 @@ class _Person:
         for rows in (self.frames, self.times_s, self.rows):
             del rows[max(0, len(rows) - count) :]
 
+    def forget_first(self, count: int) -> None:
+        for rows in (self.frames, self.times_s, self.rows):
+            del rows[:count]
+
+    def pose(self, row: int) -> Pose3D:
+        """One row as the lift gave it."""
+        xy, score, xyz, sigma = np.split(self.rows[row].astype(np.float64), [2, 3, 6], axis=1)
+        return Pose3D(xy, score[:, 0], xyz, sigma)
+
     def track(self, number: int) -> Track:
         """His rows; in the networks' own float32, as the stage file keeps them."""
         xy, score, xyz, sigma = np.split(np.stack(self.rows).astype(np.float64), [2, 3, 6], axis=2)
@@ -148,6 +157,19 @@ class Observer:
         for (person_id, person), pose in zip(followed.items(), poses, strict=True):
             self._keep(frame, person_id, person, pose)
         self._part_twins()
+
+    def latest(self) -> dict[int, Pose3D]:
+        """Everybody who was seen in the newest frame, by the tracker's number; for a camera that is running."""
+        now_s = self._times_s[-1] if self._times_s else np.nan
+        return {i: p.pose(-1) for i, p in self._people.items() if p.times_s and p.times_s[-1] == now_s}
+
+    def forget_before(self, time_s: float) -> None:
+        """Drop what is older, so that a camera may run for days; `clip` and `tracks` then know only the rest."""
+        for person in self._people.values():
+            person.forget_first(int(np.searchsorted(person.times_s, time_s)))
+        self._past.clear()
+        self._cuts.clear()
+        del self._times_s[: int(np.searchsorted(self._times_s, time_s))]
 
     def clip(self, rate_fps: float) -> Clip:
         """What later stages need of the frames seen."""

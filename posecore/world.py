@@ -62,6 +62,12 @@ def estimate_world(motions: Sequence[Motion]) -> World:
     return World(_world_transform(np.zeros(2), height + TOE_HEIGHT_M, motions), source)
 
 
+def upright_world(camera_height_m: float) -> World:
+    """The world of a level camera at this height, for when nothing was seen yet; the origin lies below the camera."""
+    T = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, camera_height_m], [0, 0, 0, 1]])
+    return World(T, f"upright camera assumed, {camera_height_m:g} m above the floor")
+
+
 def foot_contacts(motion: Motion) -> Floats:
     """(N, 3) places in the camera frame where a toe stood still on the ground, one for each time it did."""
     toes = motion.xyz_m[:, _feet("toe")]

@@ -1,0 +1,149 @@
+"""Live: `python apps/webcam.py`, people before the camera in 3D as they move, with the latency shown.
+
+Each frame is answered from the frames up to it; while the networks are busy, newer frames replace older ones. Where there is
+a display, a window shows the picture with the skeletons (q or Esc ends); --view 3d shows them in their world as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the fit's matrices are small: threads that wait for each other cost most
+
+from apps.video3d import add_settings, guarded, settings_from
+
+if TYPE_CHECKING:
+    from apps.live import LiveFrame, LiveSession
+    from apps.pipeline import Networks
+    from apps.viewer_stage import Viewer
+
+ESCAPE, Q = 27, ord("q")
+WINDOW = "video3d"
+
+
+def main(arguments: Sequence[str] | None = None, networks: Networks | None = None) -> int:
+    """Run the command line; 0 done, 2 for a camera or file that cannot be used, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="webcam", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="0", metavar="N|FILE", help="camera's number (default 0), or a clip that plays it")
+    parser.add_argument("--every-frame", action="store_true", help="with a file: drop nothing, as fast as it goes")
+    parser.add_argument("--frames", type=int, metavar="N", help="stop after so many answered frames")
+    parser.add_argument("--view", choices=("2d", "3d", "none"), default="2d", help="what to show where there is a display (2d)")
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="write every answered frame's joints, as joints3d.csv without sigma"
+    )
+    add_settings(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _run(options, networks))
+
+
+def _run(options: argparse.Namespace, networks: Networks | None) -> int:
+    from apps.camera_choice import choose_camera
+    from apps.live import LiveSession
+    from apps.live_source import open_camera
+    from apps.pipeline import load_networks
+    from apps.settings import Settings
+
+    settings = settings_from(options, Settings())
+    source = open_camera(options.device, options.every_frame)
+    try:
+        camera = choose_camera(source.size_wh, settings.camera)
+        session = LiveSession(networks or load_networks(settings), camera, settings)
+        show = Screen(options.view, session, options.quiet)
+        table = options.csv.open("w", encoding="utf-8", newline="") if options.csv else None
+        count = 0
+        for frame, arrived_s in source:
+            answer = session.step(frame, arrived_s)
+            count += 1
+            if table is not None:
+                write_rows(table, answer, header=count == 1)
+            if not show(answer) or count == options.frames:
+                break
+    finally:
+        source.close()
+    if table is not None:
+        table.close()
+    show.close()
+    if not options.quiet:
+        p50, p95 = session.latency_ms()
+        print(f"{count} frames answered; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+    return 0
+
+
+class Screen:
+    """Shows answers: a window where there is a display, one line of status where a terminal looks on."""
+
+    def __init__(self, view: str, session: LiveSession, quiet: bool) -> None:
+        self._session, self._status = session, not quiet and sys.stderr.isatty()
+        self._flat = view != "none" and has_display()
+        self._world: Viewer | None = None
+        if view == "3d" and has_display():
+            self._world = open_world()
+
+    def __call__(self, answer: LiveFrame) -> bool:
+        """Show one answer; False when the user has closed the window."""
+        p50, p95 = self._session.latency_ms()
+        text = f"{len(answer.people)} people  {1000 * answer.latency_s:.0f} ms (p50 {p50:.0f}, p95 {p95:.0f})"
+        if self._status:
+            print(f"\r{answer.frame.time_s:8.2f} s  {text}   ", end="", file=sys.stderr, flush=True)
+        alive = True
+        if self._flat:
+            import cv2
+
+            picture = answer.drawn()
+            cv2.putText(picture, text, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+            cv2.imshow(WINDOW, picture[..., ::-1])
+            alive = cv2.waitKey(1) & 0xFF not in (ESCAPE, Q)
+        if self._world is not None:
+            alive = self._world.show(answer.xyz_m) and alive
+        return alive
+
+    def close(self) -> None:
+        """Close the windows."""
+        if self._status:
+            print(file=sys.stderr)
+        if self._flat:
+            import cv2
+
+            cv2.destroyAllWindows()
+        if self._world is not None:
+            self._world.close()
+
+
+def has_display() -> bool:
+    """Whether a window can be opened; OpenCV would abort the process without one."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_world() -> Viewer:
+    """A 3D window; gravity is not known yet, so the camera counts as upright, 1.5 m above the floor."""
+    from apps.viewer_stage import Viewer, make_renderer
+    from apps.viewer_view import View
+    from posecore.world import upright_world
+
+    viewer = Viewer(upright_world(1.5), None, make_renderer("open3d", (960, 720), visible=True))
+    viewer.look(View((0.0, 3.0, 0.9), 6.0))
+    return viewer
+
+
+def write_rows(out: TextIO, answer: LiveFrame, header: bool) -> None:
+    """This frame's people as rows: frame, time_s, person, then x, y, z of every joint in metres, camera frame."""
+    from posecore.skeleton import load_skeleton
+
+    if header:
+        names = [f"{joint}_{axis}_m" for joint in load_skeleton("vnect21").joints for axis in "xyz"]
+        out.write(",".join(["frame", "time_s", "person", *names]) + "\n")
+    for person, fitted in sorted(answer.people.items()):
+        cells = ["" if v != v else f"{v:.4f}" for v in (fitted.xyz_m.ravel() + 0.0).tolist()]
+        out.write(",".join([str(answer.frame.index), f"{answer.frame.time_s:.6f}", str(person), *cells]) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Live mode on clips that play the camera, with networks that read the truth off the picture."""
+
+import csv
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from apps.live import LiveSession
+from apps.live_source import FileCamera, open_camera
+from apps.settings import Settings
+from apps.webcam import main
+from fitting.settings import FitSettings
+from posecore.errors import InputError
+from posecore.video import VideoReader
+from posecore.world import upright_world
+from tests.fakes import CAMERA, RATE_FPS, Actor, World
+
+SETTINGS = Settings(fit=FitSettings(contact=False, floor=False))
+
+
+def test_people_are_followed_as_they_come_and_go(tmp_path: Path) -> None:
+    first, second = Actor((-0.8, 0, 4), (0.2, 0, 0)), Actor((0.9, 0, 4.5), frames=range(20, 45))
+    world = World([first, second])
+    clip = world.write(tmp_path / "clip.mp4", 60)
+    session = LiveSession(world.networks, CAMERA, SETTINGS)
+    answers = [session.step(frame) for frame in VideoReader(clip)]
+    people = [set(answer.people) for answer in answers]
+    assert people[5] == {1}
+    assert people[40] == {1, 2}
+    assert people[59] == {1}, "who has been away for long is forgotten"
+    for k in (10, 30, 55):
+        assert np.abs(answers[k].people[1].xyz_m - first.xyz_m(k)).max() < 0.05
+    assert np.abs(answers[40].people[2].xyz_m - second.xyz_m(40)).max() < 0.05
+    drawn = answers[40].drawn()
+    assert drawn.shape == answers[40].frame.rgb.shape
+    assert (drawn != answers[40].frame.rgb).any()
+
+
+def test_an_answer_never_waits_for_later_frames(tmp_path: Path) -> None:
+    world = World([Actor((0, 0, 4), (0.3, 0, 0))])
+    clip = world.write(tmp_path / "clip.mp4", 30)
+    frames = list(VideoReader(clip))
+    whole, half = LiveSession(world.networks, CAMERA, SETTINGS), LiveSession(world.networks, CAMERA, SETTINGS)
+    long = [whole.step(frame).people[1].xyz_m for frame in frames]
+    short = [half.step(frame).people[1].xyz_m for frame in frames[:15]]
+    np.testing.assert_array_equal(np.array(long[:15]), np.array(short))
+
+
+def test_latency_is_from_arrival_to_answer(tmp_path: Path) -> None:
+    world = World([])
+    clock = iter(np.arange(0, 1000, 0.25))
+    session = LiveSession(world.networks, CAMERA, SETTINGS, clock=lambda: float(next(clock)))
+    assert np.isnan(session.latency_ms()[0])
+    for frame in VideoReader(world.write(tmp_path / "clip.mp4", 4)):
+        session.step(frame)
+    assert session.latency_ms() == pytest.approx((250, 250))
+
+
+def test_a_file_plays_the_camera_and_drops_what_is_late(tmp_path: Path) -> None:
+    clip = World([]).write(tmp_path / "clip.mp4", 20)
+    everything = [frame.index for frame, _ in FileCamera(clip, in_real_time=False)]
+    assert everything == list(range(20))
+    start_s, seen = time.monotonic(), []
+    for frame, arrived_s in FileCamera(clip):
+        seen.append(frame.index)
+        assert arrived_s <= time.monotonic()
+        time.sleep(3.5 / RATE_FPS)
+    assert seen[-1] == 19
+    assert len(seen) < 12, "a slow program gets fewer frames, not older ones"
+    assert time.monotonic() - start_s < 2.5
+
+
+def test_command_line_with_a_file_as_camera(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    world = World([Actor((0, 0, 4))])
+    clip, table = world.write(tmp_path / "clip.mp4", 15), tmp_path / "live.csv"
+    options = ["--device", str(clip), "--every-frame", "--view", "none", "--csv", str(table), "--frames", "12"]
+    assert main([*options, "--set", "fit.contact=false"], world.networks) == 0
+    assert "12 frames answered; latency p50" in capsys.readouterr().out
+    with table.open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["person"] for row in rows} == {"1"}
+    assert float(rows[-1]["pelvis_z_m"]) == pytest.approx(4, abs=0.05)
+    assert main(["--device", str(tmp_path / "absent.mp4")]) == 2
+    assert "absent.mp4" in capsys.readouterr().err
+
+
+def test_no_camera_is_one_clear_line() -> None:
+    with pytest.raises(InputError, match="camera 97 gives no picture"):
+        open_camera("97")
+
+
+def test_upright_world_stands_on_its_floor() -> None:
+    np.testing.assert_allclose(upright_world(1.5).points([0.2, 1.5, 3.0]), [0.2, 3.0, 0.0])
