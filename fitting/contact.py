@@ -47,8 +47,10 @@ def find_contacts(xyz_m: Floats, time_s: Floats, joined: NDArray[np.bool_], sett
     along = np.sum(velocity * ray, axis=-1)
     across = np.linalg.norm(velocity - along[..., None] * ray, axis=-1)
     still = (across < settings.still_mps) & (np.abs(along) < settings.still_along_mps) & joined[:, None]
-    column = np.ones((frames, 1), dtype=bool)
-    return binary_opening(binary_closing(still, np.ones((max(frames // 2, 2), 1), dtype=bool)), column)
+    # the clip's first and last state are taken to go on, or erosion would eat the ends
+    longer = np.pad(still, ((frames, frames), (0, 0)), mode="edge")
+    closed = binary_closing(longer, np.ones((max(frames // 2, 2), 1), dtype=bool))
+    return binary_opening(closed, np.ones((frames, 1), dtype=bool))[frames:-frames] & joined[:, None]
 
 
 def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, settings: FitSettings) -> Floor | None:

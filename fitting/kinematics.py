@@ -120,6 +120,12 @@ def place(pose: Pose, bone_length_m: Floats) -> Placed:
 
 
 @cache
+def tips_first() -> tuple[int, ...]:
+    """All joints but the root, every child before its parent."""
+    return tuple(reversed(load_body().skeleton.order[1:]))
+
+
+@cache
 def below() -> NDArray[np.bool_]:
     """(21, D) whether joint j moves with degree of freedom k."""
     body = load_body()

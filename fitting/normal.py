@@ -17,7 +17,7 @@ from scipy.linalg.lapack import dpbtrs, dtbtrs
 from fitting import rotation
 from fitting.body import Body, load_body
 from fitting.costs import DofTerm, PointTerm, Smoothness
-from fitting.kinematics import Placed, below
+from fitting.kinematics import Placed, below, tips_first
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, Floats]
@@ -44,7 +44,7 @@ class System:
 
 def _gather(values: Floats, body: Body) -> Floats:
     """Sums (T, 21, ...) from the tips to the root, in place: row j becomes the sum over j and everything below it."""
-    for j in reversed(body.skeleton.order[1:]):
+    for j in tips_first():
         values[:, body.skeleton.parent[j]] += values[:, j]
     return values
 

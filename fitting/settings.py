@@ -49,5 +49,5 @@ class FitSettings:
     # solver
     iterations: int = 12  # at most, per pass
     tolerance: float = 1e-3  # relative decrease of the energy that counts as progress
-    window_frames: int = 1000  # frames solved together in long clips; memory grows with it, results do not change
-    overlap_s: float = 2.0  # on both sides of a window
+    window_frames: int = 1500  # frames solved together in long clips; memory grows with it, results do not change
+    overlap_s: float = 1.0  # on both sides of a window

@@ -1,0 +1,80 @@
+"""The causal fit: it agrees with the whole-clip fit on clean data, bridges short absences, and its filter is 1-Euro's."""
+
+import numpy as np
+import pytest
+
+from fitting.causal import CausalFitter, CausalSettings
+from fitting.settings import FitSettings
+from fitting.smoothing import OneEuro
+from fitting.solve import fit_clip
+from posecore.errors import InputError
+from posecore.metrics import mpjpe_mm
+from posecore.types import Pose3D, Source, Track
+from tests.people_in_motion import CAMERA, HEIGHT_M, seen, truth
+
+TIME = np.arange(45) / 30
+XYZ = truth(TIME, seed=2)
+SETTINGS = FitSettings(contact=False, floor=False)
+
+
+def row(track: Track, t: int) -> Pose3D:
+    return Pose3D(track.xy_px[t], track.score[t], track.xyz_m[t], track.sigma_m[t])
+
+
+def run(track: Track, causal: CausalSettings | None = None) -> np.ndarray:
+    fitter = CausalFitter(CAMERA, HEIGHT_M, SETTINGS, causal)
+    frames = [fitter.update(track.time_s[t], row(track, t)) for t in range(len(track.frame))]
+    return np.array([frame.xyz_m for frame in frames if frame is not None])
+
+
+def test_agrees_with_the_whole_clip_on_clean_data():
+    track = seen(XYZ, TIME)
+    whole = fit_clip(track, CAMERA, height_m=HEIGHT_M, settings=SETTINGS)
+    assert mpjpe_mm(run(track)[10:], whole.xyz_m[10:], 14) < 20
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_noise_is_reduced(filtered):
+    track = seen(XYZ, TIME, 3.0, 0.06)
+    assert mpjpe_mm(run(track, CausalSettings(filter_inputs=filtered))[10:], XYZ[10:], 14) < 60
+
+
+def test_looks_only_back():
+    track = seen(XYZ, TIME, 3.0, 0.06)
+    later = Track(7, *(getattr(track, n)[:20] for n in ("frame", "time_s", "xy_px", "score", "xyz_m", "sigma_m")))
+    assert np.array_equal(run(track)[:20], run(later))
+
+
+def test_short_absences_are_bridged_long_ones_start_afresh():
+    track, fitter = seen(XYZ, TIME, 2.0, 0.03), CausalFitter(CAMERA, HEIGHT_M, SETTINGS)
+    assert fitter.update(0.0, None) is None
+    fitter.update(0.1, row(track, 0))
+    bridged = fitter.update(0.3, None)
+    assert bridged is not None
+    assert (bridged.source == Source.FILLED).all()
+    assert fitter.update(1.0, None) is None
+    again = fitter.update(1.1, row(track, 30))
+    assert again is not None
+    assert mpjpe_mm(again.xyz_m[None], XYZ[30:31], 14) < 80
+    with pytest.raises(InputError, match="increase"):
+        fitter.update(1.1, row(track, 31))
+
+
+def test_one_euro_follows_its_definition():
+    keep = OneEuro(1.0, 0.5, 1.0)
+    keep(0.0, np.array([1.0]))
+    out = keep(0.1, np.array([2.0]))
+    alpha = 1 / (1 + 1 / (2 * np.pi * 1.0 * 0.1))
+    speed = alpha * 10.0
+    alpha = 1 / (1 + 1 / (2 * np.pi * (1.0 + 0.5 * speed) * 0.1))
+    assert out[0] == pytest.approx(1.0 + alpha)
+
+
+def test_one_euro_keeps_constants_and_passes_over_the_unknown():
+    keep = OneEuro(1.7, 0.3)
+    values = np.array([5.0, np.nan])
+    for k in range(5):
+        out = keep(k / 30, values)
+    assert out[0] == 5.0
+    assert np.isnan(out[1])
+    assert keep(1.0, np.array([5.0, 3.0]))[1] == 3.0

@@ -1,0 +1,69 @@
+"""Exchanged sides and limbs mirrored in depth are put right and reported; healthy tracks are left alone."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fitting import rotation
+from fitting.energy import Problem
+from fitting.hypotheses import settle_limbs, settle_sides
+from fitting.kinematics import place
+from fitting.measure import weigh
+from fitting.settings import FitSettings
+from fitting.solve import fit, fit_clip, prior_lengths
+from posecore.metrics import mpjpe_mm
+from tests.people_in_motion import BODY, CAMERA, HEIGHT_M, seen, truth
+
+TIME = np.arange(75) / 30
+XYZ = truth(TIME, seed=4)
+SETTINGS = FitSettings(contact=False, floor=False)
+LEGS = [BODY.skeleton.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee", "ankle", "toe")]
+
+
+def test_exchanged_legs_are_put_right_and_counted():
+    good = weigh(seen(XYZ, TIME, 3.0, 0.05), HEIGHT_M, SETTINGS)
+    xy, xyz = good.xy_px.copy(), good.lifted_m.copy()
+    swapped = LEGS[4:] + LEGS[:4]
+    xy[20:40, LEGS], xyz[20:40, LEGS] = good.xy_px[20:40][:, swapped], good.lifted_m[20:40][:, swapped]
+    mended, report = settle_sides(replace(good, xy_px=xy, lifted_m=xyz))
+    assert report == {"arms": 0, "legs": 20}
+    assert np.array_equal(mended.xy_px, good.xy_px)
+    assert np.array_equal(mended.lifted_m, good.lifted_m)
+
+
+def test_a_healthy_track_is_left_alone():
+    good = weigh(seen(XYZ, TIME, 3.0, 0.05), HEIGHT_M, SETTINGS)
+    mended, report = settle_sides(good)
+    assert report == {"arms": 0, "legs": 0}
+    assert np.array_equal(mended.xy_px, good.xy_px)
+
+
+def test_a_limb_fitted_on_the_wrong_side_is_found_and_mended():
+    problem, pose, _ = fit(
+        Problem(weigh(seen(XYZ, TIME, 2.0, 0.03), HEIGHT_M, SETTINGS), CAMERA, prior_lengths(HEIGHT_M), SETTINGS)
+    )
+    right = place(pose, problem.bone_length_m).xyz_m
+    ball = next(i for i, b in enumerate(BODY.balls) if b.joint == BODY.skeleton.index("left_elbow"))
+    pose.ball[30:42, ball] = rotation.exp(np.array([0.0, 2.5, 0.0])) @ pose.ball[30:42, ball]
+    wrong = place(pose, problem.bone_length_m).xyz_m
+    mended, report = settle_limbs(problem, pose)
+    assert mpjpe_mm(wrong[30:42], right[30:42], None) > 50
+    assert mpjpe_mm(place(mended, problem.bone_length_m).xyz_m[30:42], right[30:42], None) < 10
+    assert [entry["limb"] for entry in report] == ["left_arm"]
+    assert report[0]["energy_saved"] > 100
+    again, nothing = settle_limbs(problem, mended)
+    assert nothing == []
+    assert again is mended
+
+
+def test_a_lift_that_mirrors_a_limb_in_depth_for_a_moment_is_overruled():
+    track = seen(XYZ, TIME, 2.0, 0.03)
+    hip, chain = BODY.skeleton.index("left_hip"), BODY.skeleton.indices(["left_knee", "left_ankle", "left_toe"])
+    local = track.xyz_m.copy()
+    local[33:37, chain, 2] = 2 * local[33:37, hip, None, 2] - local[33:37][:, chain, 2]
+    clean = fit_clip(track, CAMERA, height_m=HEIGHT_M, settings=SETTINGS)
+    fooled = fit_clip(replace(track, xyz_m=local), CAMERA, height_m=HEIGHT_M, settings=SETTINGS)
+    lift_error = np.linalg.norm(local - track.xyz_m, axis=2)[33:37][:, chain].mean() * 1000
+    error = mpjpe_mm(fooled.xyz_m[33:37][:, chain], clean.xyz_m[33:37][:, chain], None)
+    assert lift_error > 150
+    assert error < 60
