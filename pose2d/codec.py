@@ -25,15 +25,16 @@ SKELETON = load_skeleton("openpose18")
 class DecodeSettings:
     """From maps to people; the article's values. Lower thresholds find more people, and more that are none."""
 
-    heat_threshold: float = 0.3  # 0..1; a cell below this is no joint
+    heat_threshold: float = 0.15  # 0..1; a cell below this is no joint; the article says 0.3, but the light network peaks lower
     nms_radius_cells: int = 1  # cells; two joints of one type are at least this far apart
+    max_peaks: int = 40  # highest peaks kept of each joint; bounds the time that bad maps can take
     sigma_px: float = 7.0  # input pixels; width of the Gaussians the network learnt, for peaks at the border
     samples: int = 10  # points along a candidate limb, both ends included
     field_threshold: float = 0.05  # -1..1; field along the limb that counts as agreement at one point
     agreeing_share: float = 0.8  # 0..1; points that must agree
     long_limb: float = 0.5  # share of the map's height; longer limbs lose score
     min_joints: int = 3  # people of fewer joints are dropped
-    min_score: float = 0.2  # 0..1; people whose joints and limbs score less on average are dropped
+    min_score: float = 0.1  # 0..1; people whose joints and limbs score less on average are dropped
 
 
 DEFAULTS = DecodeSettings()
@@ -65,6 +66,7 @@ def decode(heat: NDArray, paf: NDArray, stride: int, settings: DecodeSettings = 
 def joint_peaks(heat: NDArray, sigma_cells: float, settings: DecodeSettings = DEFAULTS) -> Peaks:
     """The joints in heat maps (19, h, w), whose last is background."""
     found = find_peaks(heat[:-1], settings.heat_threshold, settings.nms_radius_cells)
+    found = found[_highest(found[:, 0], heat[tuple(found.T)], settings.max_peaks)]
     xy_cells, height = refine_peaks(heat, found, sigma_cells)
     return Peaks(found[:, 0], xy_cells, np.minimum(height, 1.0))
 
@@ -87,31 +89,39 @@ def limb_scores(
     min(long_limb h / length - 1, 0) for long ones; 0 where too few points agree or the score is not positive.
     """
     vector = end_cells - start_cells
-    length = np.linalg.norm(vector, axis=1)
-    unit = vector / np.maximum(length, 1e-9)[:, None]
-    points = start_cells[:, None] + np.linspace(0, 1, settings.samples)[:, None] * vector[:, None]
-    along = np.einsum("msc,mc->ms", _sample(paf, limb, points), unit)
-    score = along.mean(axis=1) + np.minimum(settings.long_limb * paf.shape[1] / np.maximum(length, 1e-9) - 1, 0)
+    length = np.maximum(np.linalg.norm(vector, axis=1), 1e-9)
+    share = np.linspace(0, 1, settings.samples)
+    x, y = (start_cells[:, i, None] + share * vector[:, i, None] for i in range(2))
+    field_x, field_y = _sample(paf, limb, x, y)
+    along = (field_x * vector[:, :1] + field_y * vector[:, 1:]) / length[:, None]
+    score = along.mean(axis=1) + np.minimum(settings.long_limb * paf.shape[1] / length - 1, 0)
     agreeing = np.count_nonzero(along > settings.field_threshold, axis=1) >= settings.agreeing_share * settings.samples
     return np.where(agreeing & (score > 0), score, 0.0)
 
 
-def _sample(paf: NDArray, limb: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
-    """Bilinear (M, S, 2) field of limbs (M,) at points (M, S, 2); beyond the outermost cell centres the border's value."""
+def _sample(paf: NDArray, limb: NDArray, x: NDArray, y: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bilinear field (x, y), each (M, S), of limbs (M,) at points (M, S) in cells; beyond the outermost cells the border's."""
     h, w = paf.shape[1:]
-    x, y = (np.clip(xy_cells[..., i], 0, n - 1) for i, n in enumerate((w, h)))
+    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
     left, top = np.minimum(x.astype(np.int64), max(w - 2, 0)), np.minimum(y.astype(np.int64), max(h - 2, 0))
     right_share, lower_share = x - left, y - top
+    across, down = min(w - 1, 1), min(h - 1, 1) * w
     corner = (2 * limb[:, None] * h + top) * w + left
     flat = paf.ravel()
-    out = np.empty((*corner.shape, 2))
-    for axis in range(2):
-        at = corner + axis * h * w
-        upper = flat[at] * (1 - right_share) + flat[at + min(w - 1, 1)] * right_share
-        at = at + min(h - 1, 1) * w
-        lower = flat[at] * (1 - right_share) + flat[at + min(w - 1, 1)] * right_share
-        out[..., axis] = upper * (1 - lower_share) + lower * lower_share
-    return out
+    out = []
+    for at in (corner, corner + h * w):
+        upper_left, lower_left = flat.take(at), flat.take(at + down)
+        upper = upper_left + (flat.take(at + across) - upper_left) * right_share
+        lower = lower_left + (flat.take(at + down + across) - lower_left) * right_share
+        out.append(upper + (lower - upper) * lower_share)
+    return out[0], out[1]
+
+
+def _highest(joint: NDArray[np.int64], height: NDArray, count: int) -> NDArray[np.int64]:
+    """Rows of the `count` highest peaks of every joint, in the order they had."""
+    order = np.lexsort((-height, joint))
+    rank = np.arange(len(order)) - np.searchsorted(joint[order], joint[order])
+    return np.sort(order[rank < count])
 
 
 def _candidates(joint: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -114,7 +114,9 @@ def _peaks(heat, settings):
                 )
                 if top and value > settings.heat_threshold:
                     out.append((j, row, column))
-    return out
+    by_height = sorted(out, key=lambda peak: -heat[peak])
+    kept = [[peak for peak in by_height if peak[0] == j][: settings.max_peaks] for j in range(len(SKELETON))]
+    return [peak for peak in out if peak in kept[peak[0]]]
 
 
 def _sub_cell(heat, peak, sigma_cells):

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -95,7 +97,7 @@ def test_decoding_equals_its_slow_twin_on_noisy_maps(seed):
     heat, paf = encode(people, valid, (30, 41), 8)
     heat = heat + rng.normal(0, 0.12, heat.shape)
     paf = paf * rng.uniform(0.5, 1, (38, 1, 1)) + rng.normal(0, 0.15, paf.shape)
-    settings = DecodeSettings(nms_radius_cells=1 + seed % 2, samples=10 + seed, min_joints=2)
+    settings = DecodeSettings(nms_radius_cells=1 + seed % 2, samples=10 + seed, min_joints=2, max_peaks=4 + 9 * (seed % 2))
     fast, slow = decode(heat, paf, 8, settings), reference.decode(heat, paf, 8, settings)
     assert len(fast) == len(slow) > 2
     for detection, (joints, person_score) in zip(fast, slow, strict=True):
@@ -179,6 +181,13 @@ def test_fragments_and_faint_people_are_dropped():
     heat, paf = encode(person, np.ones((1, 18)), (40, 40), 8)
     assert decode(heat, paf * 0.06, 8, DecodeSettings(min_score=0.6)) == []
     assert decode(np.zeros((19, 1, 1)), np.zeros((38, 1, 1)), 8) == []
+
+
+def test_noise_does_not_take_for_ever():
+    heat, paf = np.random.default_rng(0).random((2, 57, 46, 82), dtype=np.float32)[:, :38]
+    start = time.process_time()
+    decode(heat[:19], paf, 8)
+    assert time.process_time() - start < 2
 
 
 def test_maps_of_a_wrong_shape_are_refused():

@@ -1,0 +1,67 @@
+"""Do people keep their numbers? Run: python benchmarks/tracking.py CLIP.truth.npz ... (of apps/render.py, people crossing)
+
+The detector is made up from the clips' truth, so that only the tracker is measured: joints behind others are nearly always
+missed, those behind the own body sometimes, every joint is noisy, whole people are missed at random.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pose2d.tracker import Tracker
+from posecore.oks import joints_box, oks, oks_sigma
+from posecore.skeleton import load_skeleton
+from posecore.track_metrics import TrackFrame, score_tracks
+from posecore.types import Detection2D
+
+FOUND_SHARE = np.array([0.0, 0.1, 0.8, 0.97])  # by visibility: outside, behind another thing, behind the own body, visible
+NOISE, MISSED, JOINTS_MIN = 0.02, 0.05, 5  # of the root of the box's area; share of people; joints that make a detection
+SIGMA = oks_sigma(load_skeleton("vnect21"))
+
+
+def follow(truth, step, seed):
+    """TrackFrames of every step-th frame of a clip."""
+    rng, tracker, frames = np.random.default_rng(seed), Tracker(), []
+    for t in range(0, len(truth["frame"]), step):
+        xy_px, visibility = truth["xy_px"][:, t].astype(np.float64), truth["visibility"][:, t]
+        box = joints_box(xy_px)
+        size_px = np.sqrt((box[:, 2:] - box[:, :2]).prod(axis=1))
+        noisy = xy_px + rng.normal(0, NOISE, xy_px.shape) * size_px[:, None, None]
+        found = rng.random(visibility.shape) < FOUND_SHARE[visibility]
+        noisy[~found] = np.nan
+        who = [p for p in rng.permutation(len(xy_px)) if found[p].sum() >= JOINTS_MIN and rng.random() > MISSED]
+        ids = tracker.update(float(truth["time_s"][t]), [Detection2D(noisy[p], found[p] * 1.0, "vnect21") for p in who])
+        similarity = oks(xy_px[who][:, None], noisy[who], size_px[who, None] ** 2, SIGMA)
+        frames.append(TrackFrame([int(p) for p in who], ids, similarity.reshape(len(who), len(who))))
+    return frames
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("truth", type=Path, nargs="+")
+    parser.add_argument("--seeds", type=int, default=3, help="runs per clip with other noise")
+    options = parser.parse_args()
+    clips = []
+    for path in options.truth:
+        with np.load(path) as stored:
+            clips.append({name: stored[name] for name in ("frame", "time_s", "xy_px", "visibility", "fps")})
+    table = {}
+    for step in (1, 3, 6, 15):
+        scores = [score_tracks(follow(clip, step, seed)) for clip in clips for seed in range(options.seeds)]
+        table[f"{float(clips[0]['fps']) / step:g} Hz"] = {
+            "clips": len(scores),
+            "switches": sum(s.switches for s in scores),
+            "idf1_min": round(min(s.idf1 for s in scores), 4),
+            "idf1": round(float(np.mean([s.idf1 for s in scores])), 4),
+            "hota": round(float(np.mean([s.hota for s in scores])), 4),
+        }
+    print(json.dumps(table, indent=2))
+
+
+if __name__ == "__main__":
+    main()
