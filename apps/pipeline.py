@@ -76,7 +76,7 @@ def load_networks(settings: Settings) -> Networks:
     from pose2d.estimator import PoseEstimator
 
     paths = [None if name is None else Path(name) for name in (settings.weights.pose2d, settings.weights.lift3d)]
-    detector = PoseEstimator(paths[0], settings.weights.detect_height_px, settings.decode, settings.weights.backend)
+    detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend)
     lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror)
     weights = {
         "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},

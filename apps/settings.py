@@ -22,7 +22,7 @@ class WeightsSettings:
     lift3d: str | None = None  # lift's .safetensors file; null is the one that came along
     backend: Literal["torch", "openvino"] = "torch"  # what runs them; openvino (extra `fast`) is about twice as fast on a CPU
     mirror: bool = True  # the lift sees every crop also in the mirror: a little more accurate, half as fast
-    detect_height_px: int = 368  # the detector sees the picture at this height; more finds smaller people, slower
+    detect_heights_px: tuple[int, ...] = (368, 208)  # the detector looks at these heights; more finds smaller people, slower
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from backbones.runtime import load_into, make_runner
 from pose2d.codec import DecodeSettings, decode
+from pose2d.merge import merge_people
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
@@ -37,41 +38,50 @@ def make_network(card: dict[str, Any]) -> nn.Module:
 class PoseEstimator:
     """OpenPose-style detector on its default or given weights. WeightsError when they do not fit.
 
-    height_px: pictures are resized to this height before the network sees them; the article's 368 by default.
+    heights_px: the sizes at which the network looks at a picture. The article's 368 px finds people of ordinary size, the
+    second, cheap one those who fill the picture; a person found at both is kept once (`pose2d.merge`).
     """
 
     def __init__(
-        self, weights: Path | None = None, height_px: int = 368, settings: DecodeSettings | None = None, backend: str = "torch"
+        self,
+        weights: Path | None = None,
+        heights_px: tuple[int, ...] = (368, 208),
+        settings: DecodeSettings | None = None,
+        backend: str = "torch",
     ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
-        self._height_px = height_px
+        self._heights_px = heights_px
         self._settings = settings or DecodeSettings()
         self._run = make_runner(load_into(make_network(loaded.card), loaded), _last_maps, backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""
-        heat, paf, scale = self.maps(rgb)
+        return merge_people([person for height_px in self._heights_px for person in self._detect_at(rgb, height_px)])
+
+    def _detect_at(self, rgb: NDArray[np.uint8], height_px: int) -> list[Detection2D]:
+        heat, paf, scale = self.maps(rgb, height_px)
         people = decode(heat, paf, OpenPoseLight.stride, self._settings)
         return [Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score) for p in people]
 
-    def maps(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Heat maps (19, h, w), part affinity fields (38, h, w) and the factor by which the picture was resized."""
-        small, scale = self._resize(rgb)
+    def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Heat maps (19, h, w), part affinity fields (38, h, w) of a picture resized to a height, and the factor of that."""
+        small, scale = _resize(rgb, height_px)
         both = self._run(small[None])[0]
         cells = tuple(-(-n // OpenPoseLight.stride) for n in _inner_hw(rgb, scale))
         both = both[:, : cells[0], : cells[1]]
         return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], scale
 
-    def _resize(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-        """The picture at the network's height, padded with black at the right and below to multiples of 32."""
-        scale = self._height_px / rgb.shape[0]
-        height, width = _inner_hw(rgb, scale)
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(rgb, (width, height), interpolation=interpolation)
-        pad = [-n % MULTIPLE_PX for n in (height, width)]
-        return np.pad(small, ((0, pad[0]), (0, pad[1]), (0, 0))), scale
+
+def _resize(rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.uint8], float]:
+    """The picture at a height, padded with black at the right and below to multiples of 32."""
+    scale = height_px / rgb.shape[0]
+    height, width = _inner_hw(rgb, scale)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(rgb, (width, height), interpolation=interpolation)
+    pad = [-n % MULTIPLE_PX for n in (height, width)]
+    return np.pad(small, ((0, pad[0]), (0, pad[1]), (0, 0))), scale
 
 
 def _inner_hw(rgb: NDArray, scale: float) -> tuple[int, int]:

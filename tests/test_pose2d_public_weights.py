@@ -156,9 +156,9 @@ def test_full_size_maps_have_the_shapes_of_the_light_ones():
 def test_an_imported_file_makes_a_detector_and_a_foreign_card_is_refused(tmp_path, state):
     torch.save(state, tmp_path / "body.pth")
     import_openpose_2017(tmp_path / "body.pth", tmp_path / "body.safetensors")
-    detector = PoseEstimator(tmp_path / "body.safetensors", height_px=32)
+    detector = PoseEstimator(tmp_path / "body.safetensors", heights_px=(32,))
     rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    heat, paf, _ = detector.maps(rgb)
+    heat, paf, _ = detector.maps(rgb, 32)
     with torch.inference_mode():
         pafs, heats = load_openpose_2017(state)(to_input(torch.from_numpy(rgb[None])))
     for ours, network in ((heat, heats[-1][0]), (paf, pafs[-1][0])):
