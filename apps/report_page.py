@@ -112,13 +112,25 @@ def _person_section(person: dict[str, Any]) -> str:
         _row(name, *person["residual_px"].get(name, ["", ""]), person["bone_length_mm"].get(name, ""))
         for name in load_skeleton("vnect21").joints
     )
-    found = "".join(f"<li>{html.escape(str(k))}: {html.escape(str(v))}</li>" for k, v in person["findings"].items())
+    found = "".join(f"<li>{html.escape(line)}</li>" for line in findings(person["findings"]))
     colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in person_colour(person["person"])))
     return (
         f'<section class=card><h3 style="color:{colour}">Person {person["person"]}</h3><div class=shares>{shares}</div>'
         f"<p class=quiet>{legend}</p>{heading}{slide}<ul>{found}</ul><details><summary>per joint</summary><table>"
         f"<tr><th>joint</th><th>p50 px</th><th>p95 px</th><th>bone mm</th></tr>{rows}</table></details></section>"
     )
+
+
+def findings(report: dict[str, Any]) -> list[str]:
+    """A fit's own findings as lines; what is not known here by name is shown as it is, tables excepted."""
+    swaps = {str(k): v for k, v in (report.get("exchanged_sides") or {}).items() if v}
+    told = ", ".join(f"{k} in {v} frames" for k, v in swaps.items()) or "none"
+    mirrored = ", ".join(f"{m.get('limb')} {m.get('from_to_s')} s" for m in report.get("mirrored_limbs") or []) or "none"
+    lines = [f"left and right exchanged back: {told}", f"limbs turned over in depth: {mirrored}"] if report else []
+    plain = {k: v for k, v in report.items() if isinstance(v, int | float | str)}
+    return lines + [
+        f"{k.replace('_', ' ')}: {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')}: {v}" for k, v in plain.items()
+    ]
 
 
 def _row(*cells: object) -> str:

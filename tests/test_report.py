@@ -14,7 +14,7 @@ import pytest
 
 from apps.report import main
 from apps.report_figures import depth_band, foot_slide_mm, frames_to_look_at, presence, residuals_px, source_shares
-from apps.report_page import UNKNOWN_MM, report_html
+from apps.report_page import UNKNOWN_MM, findings, report_html
 from apps.result_folder import Result, load_result
 from posecore.types import Motion, Source
 from tests.test_viewer import write_result
@@ -101,6 +101,17 @@ def test_names_and_warnings_are_text_not_markup(motion: Motion, tmp_path: Path) 
     page = report_html(evil)
     assert "<script>alert(1)" not in page
     assert "&lt;b&gt;" in page
+
+
+def test_findings_of_the_fit_are_told_in_words() -> None:
+    report = {"exchanged_sides": {"arms": 3, "legs": 0}, "reprojection_p50_px": 1.64, "bone_length_sigma": {"head": 0.02}}
+    report["mirrored_limbs"] = [{"limb": "left_arm", "from_to_s": [0.2, 0.5], "energy_saved": 9.1}]
+    lines = findings(report)
+    assert lines[0] == "left and right exchanged back: arms in 3 frames"
+    assert "left_arm [0.2, 0.5] s" in lines[1]
+    assert "reprojection p50 px: 1.64" in lines
+    assert findings({}) == []
+    assert findings({"exchanged_sides": {"arms": 0}})[0].endswith("none")
 
 
 def test_command_line(motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

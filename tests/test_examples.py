@@ -1,0 +1,76 @@
+"""The numbered examples are the manual, so they run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from apps.video3d import DEMO
+from lift3d.lifter import DEFAULT_WEIGHTS as LIFT_WEIGHTS
+from posecore.video import VideoWriter, read_video
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES = 16
+
+
+def run(name: str, *arguments: object) -> str:
+    """What an example prints, run from another folder as a user would."""
+    command = [sys.executable, "-W", "error::DeprecationWarning", str(ROOT / "examples" / name), *map(str, arguments)]
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the demo clip."""
+    if not (DEMO.is_file() and LIFT_WEIGHTS.is_file()):
+        pytest.skip("the demo clip or the weights are not here")
+    path = tmp_path_factory.mktemp("examples") / "short.mp4"
+    frames = [frame for frame, _ in zip(read_video(DEMO), range(FRAMES), strict=False)]
+    with VideoWriter(path, (frames[0].rgb.shape[1], frames[0].rgb.shape[0]), 25.0) as writer:
+        for frame in frames:
+            writer.write(frame.rgb, frame.time_s)
+    return path
+
+
+def test_one_image(clip: Path) -> None:
+    photo = clip.with_suffix(".png")
+    cv2.imwrite(str(photo), next(iter(read_video(clip))).rgb[..., ::-1])
+    text = run("01_one_image.py", photo)
+    assert int(text.split()[0]) >= 1
+    assert re.search(r"pelvis .* \+0\.00 \+0\.00 \+0\.00", text), "the pelvis is the origin"
+
+
+def test_one_clip_then_look_and_export(clip: Path, tmp_path: Path) -> None:
+    folder, picture = tmp_path / "short_pose3d", tmp_path / "view.png"
+    text = run("02_one_clip.py", clip, folder)
+    assert f"in {FRAMES} frames" in text
+    assert "pelvis path" in text
+    text = run("03_look_and_export.py", folder, picture)
+    assert "world: " in text
+    assert (folder / "short_person1.bvh").is_file()
+    image = cv2.imread(str(picture))
+    assert image is not None
+    assert image.shape == (540, 960, 3)
+
+
+def test_own_skeleton_fit() -> None:
+    text = run("04_own_skeleton_fit.py")
+    measured, fitted = (int(n) for n in re.search(r"measured (\d+) mm off, fitted (\d+) mm", text).groups())  # type: ignore[union-attr]
+    assert fitted < 0.7 * measured
+    assert int(re.search(r"camera: fitted (\d+) mm", text).group(1)) < 150  # type: ignore[union-attr]
+
+
+def test_every_example_is_run_here_and_says_how() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        assert f'run("{path.name}"' in here, f"{path.name} is run by no test"
+        assert f"python examples/{path.name}" in path.read_text(encoding="utf-8"), (
+            f"{path.name}: its docstring shows no command"
+        )
