@@ -21,4 +21,4 @@ def evaluate_lifter(name: str, data: Path, weights: Path | None) -> dict[str, fl
     else:
         raise InputError(f"unknown set '{name}'; there are people, synthetic")
     lifter = Lifter(weights)
-    return evaluate_lift(lifter.maps, samples, lifter.input_px)
+    return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain)

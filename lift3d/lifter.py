@@ -56,7 +56,7 @@ class Lifter:
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).
-        self._sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
+        self.sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
         self._run = make_runner(load_into(VNectResNet18(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
         self._mirror = mirror
@@ -78,4 +78,4 @@ class Lifter:
     def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
         xy_crop, score, xyz_crop, sigma = decode(maps, self._skeleton.root)
         R_camera_crop = rotation_to_ray(image_to_ray(crop.centre_px, camera))
-        return Pose3D(crop.to_image(xy_crop), score, xyz_crop @ R_camera_crop.T, sigma * self._sigma_gain)
+        return Pose3D(crop.to_image(xy_crop), score, xyz_crop @ R_camera_crop.T, sigma * self.sigma_gain)

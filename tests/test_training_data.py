@@ -11,7 +11,8 @@ from posecore.errors import InputError
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, move_person, similarity
 from training.coco import load_coco
-from training.lift_data import make_example, person_crop, warp
+from training.lift_data import lift_target, make_example, person_crop, warp
+from training.lift_eval import evaluate_lift
 from training.people import blaze_to_labels, load_people
 from training.pose_data import pose_target
 from training.samples import LABELS, PersonLabel, Sample, to_openpose18
@@ -237,3 +238,33 @@ def test_composites_label_everybody_and_hide_what_is_covered():
     assert max(counts) == 3
     hidden = [p.trust.min() for s in scenes for p in s.people[:-1]]
     assert min(hidden) == 0.5  # somebody stands behind somebody
+
+
+def ideal_maps(person, size_px, log_b=-3.0):
+    """The maps of a network that knows everything."""
+    target = lift_target(person, size_px)
+    maps = np.full((6, 21, size_px // 8, size_px // 8), log_b, np.float32)
+    maps[0] = np.log(target["heat"] + 1e-12) / 8
+    maps[1:4] = target["xyz"].T[:, :, None, None]
+    return maps
+
+
+def test_evaluation_of_the_truth_is_perfect_and_a_shift_is_measured():
+    person = random_person(7)
+    sample = make_sample(person)
+    example = make_example(sample, 256, None, AugmentConfig())
+    maps = ideal_maps(example.person, 256)
+    perfect = evaluate_lift(lambda rgb: maps[None], [sample], 256)
+    assert perfect["ccp_pck"] == 1
+    assert perfect["ccp_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert perfect["ccp_cover80"] == 1
+    moved = maps.copy()
+    moved[3] += 0.1  # the whole person deeper, but for the pelvis
+    moved[3, LABELS.root] -= 0.1
+    off = evaluate_lift(lambda rgb: moved[None], [sample], 256)
+    assert off["ccp_mpjpe_mm"] == pytest.approx(100, abs=0.1)
+    assert off["ccp_cover80"] == pytest.approx(2 / 3)
+    gain = 0.1 / (np.exp(-3.0) * np.log(5))  # stretches the half width of the interval to the decimetre
+    assert off["ccp_gain_z"] == pytest.approx(gain, rel=1e-3)
+    again = evaluate_lift(lambda rgb: moved[None], [sample], 256, sigma_gain=(1, 1.01 * gain))
+    assert again["ccp_cover80"] == 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lift3d.codec import decode
 from posecore.metrics import align_similarity
@@ -26,39 +27,69 @@ def _examples(samples: list[Sample], size_px: int, batch: int) -> Iterator[list[
 
 
 def evaluate_lift(
-    maps_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]], samples: list[Sample], size_px: int, batch: int = 32
+    maps_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    samples: list[Sample],
+    size_px: int,
+    sigma_gain: ArrayLike = (1.0, 1.0),
+    batch: int = 32,
 ) -> dict[str, float]:
     """Figures per source over plain crops: PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres.
 
     3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `cover80` is the share
-    of the coordinates inside the network's own 80 % interval (Laplace), which should be 0.8.
+    of the coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the image plane, in
+    depth), which should be 0.8; `gain_xy` and `gain_z` are the factors that would make it so.
     """
-    rows: dict[str, list[tuple[float, float, float, float]]] = {}
+    rows: dict[str, list[_Figures]] = {}
     for examples in _examples(samples, size_px, batch):
         maps = maps_of(np.stack([e.rgb for _, e in examples]))
         for (source, example), m in zip(examples, maps, strict=True):
-            rows.setdefault(source, []).append(_score(m, example))
+            rows.setdefault(source, []).append(_score(m, example, np.asarray(sigma_gain, dtype=float)))
     out: dict[str, float] = {}
-    for source, values in sorted(rows.items()):
-        means = np.nanmean(np.array(values), axis=0) if values else np.full(4, np.nan)
-        names = ("pck", "mpjpe_mm", "pa_mpjpe_mm", "cover80")
-        out |= {f"{source}_{n}": float(v) for n, v in zip(names, means, strict=True) if np.isfinite(v)}
+    for source, figures in sorted(rows.items()):
+        out |= {f"{source}_{name}": value for name, value in _summary(figures).items()}
     return out
 
 
-def _score(maps: NDArray[np.float32], example: LiftExample) -> tuple[float, float, float, float]:
+@dataclass(frozen=True)
+class _Figures:
+    """One crop's; empty where the labels say nothing."""
+
+    right: NDArray[np.float64]  # 0 or 1 per labelled limb joint
+    error_mm: NDArray[np.float64]  # per trusted limb joint
+    aligned_mm: NDArray[np.float64]
+    ratio: NDArray[np.float64]  # (K, 3) error over the half width of the 80 % interval
+
+
+def _summary(figures: list[_Figures]) -> dict[str, float]:
+    """Means over crops, so that every person counts the same."""
+
+    def mean(parts: list[NDArray[np.float64]]) -> float:
+        return float(np.mean([part.mean() for part in parts if part.size])) if any(part.size for part in parts) else np.nan
+
+    ratio = np.concatenate([f.ratio for f in figures])
+    out = {
+        "pck": mean([f.right for f in figures]),
+        "mpjpe_mm": mean([f.error_mm for f in figures]),
+        "pa_mpjpe_mm": mean([f.aligned_mm for f in figures]),
+    }
+    if len(ratio):
+        out["cover80"] = float((ratio <= 1).mean())
+        out["gain_xy"], out["gain_z"] = float(np.quantile(ratio[:, :2], 0.8)), float(np.quantile(ratio[:, 2], 0.8))
+    return {name: value for name, value in out.items() if np.isfinite(value)}
+
+
+def _score(maps: NDArray[np.float32], example: LiftExample, sigma_gain: NDArray[np.float64]) -> _Figures:
     person = example.person
     xy, _, xyz, sigma = decode(maps, VNECT.root)
-    known = person.trust[LIFT_JOINTS] > 0
-    right = correct_limb_joints(xy, person.xy_px[LIFT_JOINTS], known, VNECT)
-    pck = float(np.nanmean(right)) if np.isfinite(right).any() else np.nan
+    right = correct_limb_joints(xy, person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0, VNECT)
     trusted = [j for j in LIMBS if person.trust_xyz[j] > 0]
-    if not trusted:
-        return pck, np.nan, np.nan, np.nan
-    off = xyz[trusted] - person.xyz_m[trusted]
-    mpjpe = 1000 * float(np.linalg.norm(off, axis=1).mean())
-    if len(trusted) < 6:
-        return pck, mpjpe, np.nan, np.nan
-    aligned = align_similarity(xyz[trusted], person.xyz_m[trusted].astype(float)) - person.xyz_m[trusted]
-    half = sigma[trusted][:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
-    return pck, mpjpe, 1000 * float(np.linalg.norm(aligned, axis=1).mean()), float((np.abs(off) <= half).mean())
+    truth = person.xyz_m[trusted].astype(float)
+    off = xyz[trusted] - truth
+    half = (sigma * sigma_gain)[trusted][:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
+    aligned = align_similarity(xyz[trusted], truth) - truth if len(trusted) >= 6 else np.zeros((0, 3))
+    return _Figures(
+        right[np.isfinite(right)],
+        1000 * np.linalg.norm(off, axis=1),
+        1000 * np.linalg.norm(aligned, axis=1),
+        np.abs(off) / half,
+    )

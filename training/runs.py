@@ -40,6 +40,7 @@ class DataFolders:
     coco: str = "coco_people"  # fully labelled photos: people.json and images
     backgrounds: str = "backgrounds"  # pictures without people
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
+    rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
 
 
@@ -84,6 +85,8 @@ def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Samp
     val = [s for s in val if s.source != "lspet"] + [gymnasts[i] for i in some]
     if data.rendered:
         train += load_rendered_samples(root / data.rendered)
+    if data.rendered_val:
+        val += load_rendered_samples(root / data.rendered_val)
     return train, val
 
 
@@ -133,6 +136,14 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
+def sigma_gain(figures: dict[str, float]) -> list[float]:
+    """Factors for the lifter's error bars, in the image plane and in depth: from rendered people where they were evaluated."""
+    sources = ["rendered"] if "rendered_gain_xy" in figures else [k[:-8] for k in figures if k.endswith("_gain_xy")]
+    if not sources:
+        return [1.0, 1.0]
+    return [round(float(np.mean([figures[f"{s}_gain_{axis}"] for s in sources])), 3) for axis in ("xy", "z")]
+
+
 def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command: str) -> list[Path]:
     """The averaged weights in float16 with their cards, beside the checkpoint."""
     state = trainer.ema.state
@@ -145,7 +156,7 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
     paths = []
     for name, (tensors, config) in parts.items():
         path = trainer.folder / f"{name}.safetensors"
-        card = {
+        card: dict[str, Any] = {
             "network": name,
             "config": to_dict(config),
             "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
@@ -154,6 +165,8 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
             "training": {"command": command, "samples": trainer.seen, **to_dict(run)},
             "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
         }
+        if name.startswith("vnect"):
+            card["sigma_gain"] = sigma_gain(figures)
         save_weights(path, {k: v.cpu().numpy() for k, v in tensors.items()}, card)
         paths.append(path)
     return paths
