@@ -109,6 +109,7 @@ def test_look_at_has_camera_axes_and_the_world_is_z_up():
 
 def test_labels_reproject_and_masks_agree(studio):
     rng = np.random.default_rng(4)
+    on_person: list[bool] = []
     for _ in range(6):
         still = studio.make(rng)
         for number, person in enumerate(still.people, start=1):
@@ -119,7 +120,9 @@ def test_labels_reproject_and_masks_agree(studio):
             if number == 1:
                 assert mask.sum() > 0.02 * mask.size
             column, row = np.floor(person.xy_px[seen] + 0.5).astype(int).T
-            assert (mask[row, column]).mean() > 0.8 if seen.sum() >= 5 else True
+            on_person += mask[row, column].tolist()
+    # A visible joint of a thin limb may lie just beside its outline, never a crowd of them.
+    assert np.mean(on_person) > 0.9
 
 
 def test_the_persons_own_left_is_left(studio):
@@ -161,8 +164,8 @@ def test_stills_are_deterministic_and_read_back(studio, tmp_path):
             assert np.nanmax(np.abs(camera_to_image(person.xyz_m, sample.camera) - person.xy_px)) < 0.1
 
 
-def test_a_turned_camera_sees_the_same_person(studio):
-    """Turning the whole stage about the vertical and the camera with it leaves the labels as they were."""
+def test_cameras_turn_with_the_stage():
+    """Turning the place of a camera about the vertical turns its axes alike."""
     T = look_at(np.array([0.0, 1.2, 4.0]), np.array([0.0, 1.0, 0.0]))
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_euler("y", 1.1).as_matrix()
