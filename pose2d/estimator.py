@@ -17,7 +17,7 @@ from pose2d.merge import merge_people
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
-from posecore.types import Detection2D
+from posecore.types import Detection2D, Floats
 from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v1.safetensors"
@@ -65,27 +65,15 @@ class PoseEstimator:
         people = decode(heat, paf, OpenPoseLight.stride, self._settings)
         return [Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score) for p in people]
 
-    def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Heat maps (19, h, w), part affinity fields (38, h, w) of a picture resized to a height, and the factor of that."""
-        small, scale = _resize(rgb, height_px)
-        both = self._run(small[None])[0]
-        cells = tuple(-(-n // OpenPoseLight.stride) for n in _inner_hw(rgb, scale))
-        both = both[:, : cells[0], : cells[1]]
-        return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], scale
-
-
-def _resize(rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.uint8], float]:
-    """The picture at a height, padded with black at the right and below to multiples of 32."""
-    scale = height_px / rgb.shape[0]
-    height, width = _inner_hw(rgb, scale)
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(rgb, (width, height), interpolation=interpolation)
-    pad = [-n % MULTIPLE_PX for n in (height, width)]
-    return np.pad(small, ((0, pad[0]), (0, pad[1]), (0, 0))), scale
-
-
-def _inner_hw(rgb: NDArray, scale: float) -> tuple[int, int]:
-    return max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
+    def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
+        """Heat maps (19, h, w) and part affinity fields (38, h, w) of a picture resized to a height, and its factors (x, y)."""
+        height, width = height_px, max(1, round(rgb.shape[1] * height_px / rgb.shape[0]))
+        interpolation = cv2.INTER_AREA if height < rgb.shape[0] else cv2.INTER_LINEAR
+        small = cv2.resize(rgb, (width, height), interpolation=interpolation)
+        padded = np.pad(small, ((0, -height % MULTIPLE_PX), (0, -width % MULTIPLE_PX), (0, 0)))  # black at the right and below
+        both = self._run(padded[None])[0][:, : -(-height // OpenPoseLight.stride), : -(-width // OpenPoseLight.stride)]
+        # The width is rounded, so its factor is not quite the height's: at the right of a large picture that is a pixel.
+        return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], np.array([width / rgb.shape[1], height / rgb.shape[0]])
 
 
 def _last_maps(output: tuple[list[Tensor], list[Tensor]]) -> Tensor:

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from pose2d import estimator
+from pose2d.codec import decode
+from pose2d.estimator import PoseEstimator
+from pose2d.targets import encode
+from posecore.camera import scale_xy_px
+from posecore.weights import Weights
+from tests.people2d import upright
+
+STRIDE = 8
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    """Makes a detector whose network knows where people stand in pictures of a size, at whatever size it is shown them."""
+
+    def make(people_xy_px, size_wh, heights_px):
+        def run(rgb):
+            height = min(heights_px, key=lambda h: abs(h - rgb.shape[1]))
+            width = round(size_wh[0] * height / size_wh[1])
+            seen = scale_xy_px(people_xy_px, np.array([width / size_wh[0], height / size_wh[1]]))  # as cv2.resize does
+            heat, paf = encode(seen, np.ones(seen.shape[:2]), (rgb.shape[1] // STRIDE, rgb.shape[2] // STRIDE), STRIDE)
+            return np.concatenate([heat, paf])[None]
+
+        card = Weights(estimator.DEFAULT_WEIGHTS, {}, {"network": "openpose_light", "config": {}}, "0")
+        monkeypatch.setattr(estimator, "load_weights", lambda path, *names: card)
+        monkeypatch.setattr(estimator, "load_into", lambda network, weights: network)
+        monkeypatch.setattr(estimator, "make_runner", lambda network, read, backend: run)
+        return PoseEstimator(heights_px=heights_px)
+
+    return make
+
+
+@pytest.mark.parametrize("size_wh", [(1920, 1080), (1079, 607), (353, 641), (200, 150)])
+@pytest.mark.parametrize("heights_px", [(368,), (368, 208)])
+def test_joints_come_back_in_the_pixels_of_a_picture_of_any_size(detector, size_wh, heights_px):
+    width, height = size_wh
+    person = upright(width * 0.8, height * 0.2, min(height * 0.8, width * 0.7))
+    (found,) = detector(person[None], size_wh, heights_px).detect(np.zeros((height, width, 3), np.uint8))
+    np.testing.assert_allclose(found.xy_px, person, atol=0.1 * height / min(heights_px))
+
+
+def test_maps_end_where_the_picture_ends(detector):
+    person = upright(600, 200, 600)
+    heat, paf, scale_xy = detector(person[None], (1000, 1080), (368,)).maps(np.zeros((1080, 1000, 3), np.uint8), 368)
+    assert heat.shape == (19, 46, 43)
+    assert paf.shape == (38, 46, 43)
+    assert scale_xy == pytest.approx([341 / 1000, 368 / 1080])
+    assert len(decode(heat, paf, STRIDE)) == 1
