@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 KEYS_HELP = (
     "space play/pause | left/right one frame | page up/down one second | home/end | up/down speed | "
-    "c camera's view | r whole scene | t trails | esc close | drag turns, wheel zooms"
+    "c from behind the camera | r whole scene | t trails | esc close | drag turns, wheel zooms"
 )
 # GLFW key codes, as Open3D's windows report them.
 KEY_SPACE, KEY_ESC, KEY_RIGHT, KEY_LEFT, KEY_DOWN, KEY_UP = 32, 256, 262, 263, 264, 265

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _FRAME_RATE_CAP_S = 1 / 60
 _INSET_SHARE = 0.26  # width of the clip's picture in the corner, of the whole picture's
+BEHIND_M, ABOVE_M = 2.2, 1.1  # where the key c stands, from the clip's camera
 _INK = (70, 76, 88)
 
 
@@ -116,19 +117,21 @@ class ResultShow:
         for key, action in player.keys().items():
             renderer.on_key(key, action)
         renderer.on_key(KEY_R, self.frame_all)
-        renderer.on_key(KEY_C, self._as_camera)
+        renderer.on_key(KEY_C, self._behind_camera)
         renderer.on_key(KEY_T, self._toggle_trails)
         renderer.on_key(KEY_ESC, self._close_soon)
 
-    def _as_camera(self) -> None:
-        """Look from where the clip's camera stood, towards the people."""
-        camera, T = self.viewer.camera, self.viewer.world.T_world_camera
-        eye, forward = T[:3, 3], T[:3, 2]
+    def _behind_camera(self) -> None:
+        """Stand behind and above the clip's camera, so that it and the people are in view."""
+        T = self.viewer.world.T_world_camera
+        centre, forward = T[:3, 3], T[:3, 2]
         depth_m = float(np.nan_to_num(np.nanmedian(self._xyz_m[..., 2]), nan=4.0)) if self._xyz_m.size else 4.0
-        x, y, z = eye + depth_m * forward
-        azimuth, elevation = np.degrees([np.arctan2(-forward[0], forward[1]), -np.arcsin(forward[2])])
-        fov_deg = camera.vertical_fov_deg if camera is not None else 54.0
-        self.viewer.look(View((float(x), float(y), float(z)), depth_m, float(azimuth), float(elevation), fov_deg))
+        target = centre + depth_m * forward
+        eye = centre + [*(-BEHIND_M * forward[:2] / max(np.hypot(*forward[:2]), 1e-6)), ABOVE_M]
+        x, y, z = target - eye
+        azimuth, elevation = np.degrees([np.arctan2(-x, y), np.arctan2(-z, np.hypot(x, y))])
+        place = (float(target[0]), float(target[1]), float(target[2]))
+        self.viewer.look(View(place, float(np.linalg.norm(target - eye)), float(azimuth), float(elevation), 45.0))
 
     def _toggle_trails(self) -> None:
         self._trails = not self._trails

@@ -1,5 +1,6 @@
 """The viewer: what is drawn lies where it should, with and without OpenGL, with and without a display."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,9 @@ from apps.result_folder import load_result
 from apps.viewer import main
 from apps.viewer_opencv import PainterRenderer
 from apps.viewer_picture import ClipPictures
-from apps.viewer_player import SPEEDS, Player
+from apps.viewer_player import KEY_C, KEY_ESC, KEY_HOME, KEY_RIGHT, KEY_SPACE, KEY_T, SPEEDS, Player
 from apps.viewer_scene import floor_mesh, frustum_corners, person_mesh, shadow_mesh, side_colours, spheres, trail_mesh, tubes
+from apps.viewer_show import ResultShow
 from apps.viewer_stage import Viewer, make_renderer, person_colour, sigma_colours, source_colours
 from apps.viewer_view import View, view_on
 from posecore.camera import camera_to_image, world_to_camera
@@ -212,6 +214,43 @@ def test_screenshot_and_movie_without_a_display(folder: Path, tmp_path: Path, ca
     capture = cv2.VideoCapture(str(film))
     assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 24
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30, abs=0.1)
+
+
+def test_keys_of_the_window(folder: Path) -> None:
+    """The window's loop with a renderer that presses keys: pause, step, look from behind the camera, close."""
+
+    class Keyboard(PainterRenderer):
+        interactive = True
+
+        def __init__(self) -> None:
+            super().__init__(SIZE)
+            self.actions: dict[int, Callable[[], None]] = {}
+            self.drawn: list[View] = []
+            self.presses = iter([KEY_SPACE, KEY_HOME, KEY_RIGHT, KEY_C, KEY_T, KEY_ESC])
+
+        def on_key(self, key: int, action: Callable[[], None]) -> None:
+            self.actions[key] = action
+
+        def draw(self) -> bool:
+            self.drawn.append(self._view)
+            self.actions[next(self.presses)]()
+            return True
+
+    keyboard = Keyboard()
+    show = ResultShow([load_result(folder)], keyboard)
+    show.frame_all()
+    show.play(5)
+    assert len(keyboard.drawn) == 6, "Esc closes"
+    before, behind = keyboard.drawn[0], keyboard.drawn[-1]
+    assert before != behind
+    world, T = show.viewer.world, behind.T_view_world
+    outline = camera_to_image(world_to_camera(world.points(show.viewer.camera_outline()), T), behind.camera(SIZE))
+    people = camera_to_image(world_to_camera(world.points(walk(24).xyz_m), T), behind.camera(SIZE)).reshape(-1, 2)
+    for xy in (outline, people):
+        assert xy.min() > 0, "camera and people are in view"
+        assert (xy < SIZE).all()
+    assert not show._trails, "t hides the trails"
+    show.close()
 
 
 def test_two_results_are_compared(folder: Path, tmp_path: Path) -> None:
