@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _FRAME_RATE_CAP_S = 1 / 60
 _INSET_SHARE = 0.26  # width of the clip's picture in the corner, of the whole picture's
-BEHIND_M, ABOVE_M = 2.2, 1.1  # where the key c stands, from the clip's camera
+BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 1.1, 1.8  # where the key c stands, from the clip's camera
 _INK = (70, 76, 88)
 
 
@@ -122,12 +122,14 @@ class ResultShow:
         renderer.on_key(KEY_ESC, self._close_soon)
 
     def _behind_camera(self) -> None:
-        """Stand behind and above the clip's camera, so that it and the people are in view."""
+        """Stand behind, above and beside the clip's camera, so that it and the people are in view."""
         T = self.viewer.world.T_world_camera
         centre, forward = T[:3, 3], T[:3, 2]
         depth_m = float(np.nan_to_num(np.nanmedian(self._xyz_m[..., 2]), nan=4.0)) if self._xyz_m.size else 4.0
         target = centre + depth_m * forward
-        eye = centre + [*(-BEHIND_M * forward[:2] / max(np.hypot(*forward[:2]), 1e-6)), ABOVE_M]
+        level = forward[:2] / max(np.hypot(*forward[:2]), 1e-6)
+        beside = BESIDE_M * np.array([level[1], -level[0]])
+        eye = centre + [*(beside - BEHIND_M * level), ABOVE_M]
         x, y, z = target - eye
         azimuth, elevation = np.degrees([np.arctan2(-x, y), np.arctan2(-z, np.hypot(x, y))])
         place = (float(target[0]), float(target[1]), float(target[2]))
