@@ -17,6 +17,7 @@ from posecore.scale import person_scale
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
+Clip = tuple[str, Floats, Floats]  # name, turns from the T-pose (T, 21, 3, 3) by role, root path (T, 3)
 ROLES = [*("pelvis", "spine", "chest", "neck", "head")]
 ROLES += [f"{part}{side}" for side in "LR" for part in ("clav", "uarm", "farm", "hand")]
 ROLES += [f"{part}{side}" for side in "LR" for part in ("thigh", "shin", "foot", "toe")]
@@ -39,6 +40,11 @@ class Scene:
     length_m: Floats
     track: Track
 
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """Each joint's parent."""
+        return load_body().skeleton.parent
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -51,7 +57,7 @@ class Noise:
     drop_s: float = 0.15  # mean length of a drop-out
 
 
-def load_clips(assets: Path) -> list[tuple[str, Floats, Floats]]:
+def load_clips(assets: Path) -> list[Clip]:
     """(name, turns from the T-pose (T, 21, 3, 3) by role, root path (T, 3)) in stage axes: y up."""
     raw = np.load(assets / "motion.npz")
     q = raw["q"].astype(np.float64)
@@ -121,7 +127,7 @@ def observe(xyz_m: Floats, time_s: Floats, camera: Camera, height_m: float, nois
     return Track(0, np.arange(len(xyz_m)), time_s, xy, np.where(lost, 0.0, 0.9), local / scale, sigma / scale)
 
 
-def make_scene(clip: tuple[str, Floats, Floats], noise: Noise, rng: np.random.Generator, frames: int = 300) -> Scene:
+def make_scene(clip: Clip, noise: Noise, rng: np.random.Generator, frames: int = 300) -> Scene:
     """A clip of at most `frames` frames seen by a 720p camera (54 degrees) 3 to 5 m from the middle of the motion."""
     name, R_role, path = clip
     height = float(rng.uniform(1.55, 1.90))
@@ -137,3 +143,20 @@ def make_scene(clip: tuple[str, Floats, Floats], noise: Noise, rng: np.random.Ge
     xyz = xyz[: np.argmax(outside) if outside.any() else len(xyz)]
     time = np.arange(len(xyz)) / 30.0
     return Scene(name, camera, time, xyz, height, length, observe(xyz, time, camera, height, noise, rng))
+
+
+def long_scene(clips: list[Clip], frames: int, noise: Noise, rng: np.random.Generator) -> Scene:
+    """One person moving for `frames` frames: clips there and back, one after another, 9 m from the camera."""
+    turns, path, count = [], [], 0
+    for _, R_role, root in clips:
+        if count < frames and len(root) >= 250:
+            turns += [R_role[:250], R_role[249::-1]]
+            path += [root[:250] - root[0], root[249::-1] - root[0]]
+            count += 500
+    if count < frames:
+        return long_scene(clips + clips, frames, noise, rng)
+    height, camera, time = 1.75, camera_from_fov((1280, 720), 54.0, "true"), np.arange(frames) / 30.0
+    length = prior_lengths(height)
+    stage = retarget(np.concatenate(turns)[:frames], np.concatenate(path)[:frames], length)
+    xyz = (stage - stage[:, 14].mean(axis=0)) * [1.0, -1.0, -1.0] + [0.0, 0.0, 9.0]
+    return Scene("long", camera, time, xyz, height, length, observe(xyz, time, camera, height, noise, rng))

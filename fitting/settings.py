@@ -25,8 +25,8 @@ class FitSettings:
     lift_outlier: float = 3.0  # standard deviations, as pixel_outlier
     score_floor: float = 0.05  # joints with a lower score are not measurements at all
     # motion
-    root_acceleration_mps2: float = 4.0  # root mean square at 30 frames a second; walking 2, sport 6
-    restlessness: float = 1.0  # factor on every angle's acceleration of body.yaml; lower is smoother
+    root_acceleration_mps2: float = 5.0  # root mean square at 30 frames a second, as motion capture shows
+    restlessness: float = 1.4  # factor on every angle's acceleration of body.yaml; lower is smoother, 1 loses jerk
     depth_velocity_mps: float = 1.5  # along the viewing ray; lower if depth wobbles
     # body
     prior: float = 1.0  # strength of the weak pull to the middle of every joint's range; 0 turns it off
@@ -34,7 +34,7 @@ class FitSettings:
     # feet and floor
     contact: bool = True  # hold resting feet still
     contact_s: float = 0.10  # shorter rests are chance, seconds
-    still_mps: float = 0.25  # slower than this across the viewing ray, a foot may rest
+    still_mps: float = 0.36  # slower than this across the viewing ray, a foot may rest
     still_along_mps: float = 1.2  # and slower than this along it
     contact_sigma_mps: float = 0.06  # how still a resting foot is held; 0.05 m/s is 1.7 mm a frame at 30 frames a second
     floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
