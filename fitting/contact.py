@@ -18,6 +18,8 @@ from fitting.settings import FitSettings
 
 Floats = NDArray[np.float64]
 FEET = ("left_ankle", "left_toe", "right_ankle", "right_toe")
+LIFTED_M = 0.10  # a foot that much higher than the lowest rests in the air
+MOST_OFF_FLOOR = 0.3  # share of the resting feet that may miss the plane
 INDEPENDENT = 30  # resting frames are hardly independent: together they count as at most so many
 SOLE = (0.052, 0.018)  # height of ankle and ball joint over the ground, fractions of stature (mean of 188 adult anny bodies)
 
@@ -54,16 +56,19 @@ def find_contacts(xyz_m: Floats, time_s: Floats, joined: NDArray[np.bool_], sett
 
 
 def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, settings: FitSettings) -> Floor | None:
-    """The plane under the resting feet; None if they do not fix its tilt (too few, too near to one line).
+    """The plane under the resting feet; None if they do not fix its tilt (too few, too near to one line) or obey no plane.
 
-    Gauss-Newton on up . p - height = height of that joint over the sole, with Geman-McClure weights, from the body's own
-    upward direction, which stays a prior of `floor_tilt_deg`.
+    Only the lowest foot of a frame counts, and what is about as low: a foot may also rest in the air. Gauss-Newton on
+    up . p - height = height of that joint over the sole, with Geman-McClure weights, from the body's own upward direction,
+    which stays a prior of `floor_tilt_deg`.
     """
-    feet = xyz_m[:-1, foot_joints()][resting]
-    above = np.broadcast_to(stature_m * np.array(SOLE * 2), resting.shape)[resting]
+    feet, above, up = xyz_m[:-1, foot_joints()], stature_m * np.array(SOLE * 2), _body_up(xyz_m)
+    sole = feet @ up - above
+    carries = resting & (sole < sole.min(axis=1, keepdims=True) + LIFTED_M)
+    feet, above = feet[carries], np.broadcast_to(above, carries.shape)[carries]
     if len(feet) < 3:
         return None
-    up, middle = _body_up(xyz_m), feet.mean(axis=0)
+    middle = feet.mean(axis=0)
     height = float(np.median((feet - middle) @ up - above))
     prior = np.diag([1 / np.radians(settings.floor_tilt_deg) ** 2] * 2 + [0.0])
     start, tilt = up, np.zeros(3)
@@ -78,7 +83,9 @@ def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, sett
         move = np.linalg.solve(normal, -(slope * weight[:, None]).T @ error - prior @ tilt)
         up = up + move[:2] @ across
         up, height = up / np.linalg.norm(up), height + move[2]
-    if np.sqrt(np.linalg.inv(normal)[:2, :2].trace()) > np.radians(settings.floor_known_deg):
+    vague = np.sqrt(np.linalg.inv(normal)[:2, :2].trace()) > np.radians(settings.floor_known_deg)
+    uneven = np.mean(np.abs(error) > 3 * settings.floor_sigma_m) > MOST_OFF_FLOOR
+    if vague or uneven or up @ start < np.cos(2 * np.radians(settings.floor_tilt_deg)):
         return None
     return Floor(up, float(height + middle @ up))
 

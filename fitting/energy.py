@@ -70,7 +70,7 @@ def point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm,
         (costs.projection(placed.xyz_m, problem.camera, m.xy_px, m.inverse_px), s.pixel_outlier),
     ]
     if problem.floor is not None:
-        terms.append((_floor_term(problem, problem.floor, placed), np.inf))
+        terms.append((_floor_term(problem, problem.floor, placed), s.floor_outlier))
     return terms
 
 

@@ -39,6 +39,7 @@ class FitSettings:
     contact_sigma_mps: float = 0.06  # how still a resting foot is held; 0.05 m/s is 1.7 mm a frame at 30 frames a second
     floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
     floor_sigma_m: float = 0.03  # how well shoe soles, heels and joints obey the plane
+    floor_outlier: float = 3.0  # standard deviations, as pixel_outlier: a foot may also rest on a stool
     floor_tilt_deg: float = 15.0  # how far the floor may lean from the body's upward direction
     floor_known_deg: float = 5.0  # no floor if its tilt stays less certain than this
     # what the scale rests on, relative standard deviations
