@@ -7,11 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from backbones.runtime import load_into, make_runner
 from lift3d.codec import decode, mirror_maps
 from lift3d.network import LiftConfig, VNectResNet18
+from lift3d.network50 import VNectResNet50
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
@@ -42,6 +45,16 @@ def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop
     return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
 
 
+NETWORKS = ("vnect_resnet18", "vnect_resnet50")
+
+
+def make_network(config: LiftConfig) -> nn.Module:
+    """The network of this name and size, not yet trained. ConfigError if there is none of that name."""
+    if config.name not in NETWORKS:
+        raise ConfigError(f"no lift network '{config.name}'; there are {', '.join(NETWORKS)}")
+    return VNectResNet50(config) if config.name == "vnect_resnet50" else VNectResNet18(config)
+
+
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
@@ -50,14 +63,14 @@ class Lifter:
     """
 
     def __init__(self, weights: Path | None = None, backend: str = "torch", mirror: bool = True) -> None:
-        loaded = load_weights(weights or DEFAULT_WEIGHTS, "vnect_resnet18")
+        loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         config = LiftConfig(**loaded.card["config"])
         self.input_px = config.input_px
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).
         self.sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
-        self._run = make_runner(load_into(VNectResNet18(config), loaded), lambda maps: maps, backend)
+        self._run = make_runner(load_into(make_network(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
         self._mirror = mirror
 

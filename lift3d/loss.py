@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 from lift3d.codec import LOGIT_GAIN
+from lift3d.network50 import VNectMaps
+from posecore.skeleton import load_skeleton
+
+PARENT = list(load_skeleton("vnect21").parent)
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,8 @@ class LiftLossConfig:
     heat: float = 1.0  # cross-entropy over cells, nats
     location: float = 10.0  # L1 of the location maps under the true heat map, per metre
     scale: float = 0.2  # Laplace likelihood of the log-scale maps
+    intermediate: float = 0.3  # of the same losses at res4d and res5a (vnect_resnet50)
+    bone: float = 5.0  # L1 of the parent-relative maps under the true heat map, per metre (vnect_resnet50)
 
 
 def lift_loss(maps: Tensor, target: dict[str, Tensor], config: LiftLossConfig = LiftLossConfig()) -> dict[str, Tensor]:
@@ -43,3 +49,21 @@ def lift_loss(maps: Tensor, target: dict[str, Tensor], config: LiftLossConfig = 
     scale = ((off * torch.exp(-log_b) + log_b) * weight).sum() / norm
     total = config.heat * heat_term + config.location * location + config.scale * scale
     return {"total": total, "heat": heat_term.detach(), "location": location.detach(), "scale": scale.detach()}
+
+
+def vnect_loss(output: VNectMaps, target: dict[str, Tensor], config: LiftLossConfig = LiftLossConfig()) -> dict[str, Tensor]:
+    """`lift_loss` of the published network with its intermediate and parent-relative supervision; target as there.
+
+    A parent-relative map is known where the joint and its parent are.
+    """
+    terms = lift_loss(output.maps, target, config)
+    early = [lift_loss(maps, target, config)["total"] for maps in output.intermediate]
+    bone = target["xyz"] - target["xyz"][:, PARENT]
+    known = target["xyz_weight"] * target["xyz_weight"][:, PARENT]
+    weight = target["heat"][:, None] * known[:, None, :, None, None]
+    error = (output.delta.float() - bone.permute(0, 2, 1)[..., None, None]).abs()
+    bones = (error * weight).sum() / weight.sum().clamp(min=1e-6)
+    total = terms["total"] + config.bone * bones
+    for loss in early:
+        total = total + config.intermediate * loss
+    return {**terms, "total": total, "bone": bones.detach()}

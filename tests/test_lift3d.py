@@ -7,8 +7,9 @@ import torch
 from lift3d import codec
 from lift3d.crop import crop_from_detection, crop_from_points
 from lift3d.lifter import Lifter, cut_crop
-from lift3d.loss import lift_loss
+from lift3d.loss import lift_loss, vnect_loss
 from lift3d.network import LiftConfig, VNectResNet18
+from lift3d.network50 import VNectMaps, VNectResNet50
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights
@@ -164,6 +165,35 @@ def test_a_perfect_answer_has_the_least_loss():
     entropy = np.log(2 * np.pi * np.e)  # of the target itself: a Gaussian of one cell
     assert float(terms["heat"]) == pytest.approx(entropy, abs=0.01)
     assert float(terms["location"]) == pytest.approx(0, abs=1e-6)
+
+
+def test_published_network_gives_all_that_is_supervised_at_stride_eight():
+    network = VNectResNet50()
+    output = network.everything(torch.randn(2, 3, 48, 48))
+    assert output.maps.shape == (2, 6, 21, 6, 6)
+    assert output.delta.shape == (2, 3, 21, 6, 6)
+    assert [m.shape for m in output.intermediate] == [(2, 6, 21, 6, 6)] * 2
+    target = {k: v[..., :6, :6] if k == "heat" else v for k, v in random_target().items()}
+    target["heat"][..., 2, 2] += 0.1  # some joint in what is left of the picture
+    vnect_loss(output, target)["total"].backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_published_network_has_the_published_size():
+    # The design's count is 13.58 M with 84 maps; ours has 42 log-scale maps more and the two intermediate heads.
+    heads = 2 * (1024 * 126 + 126) + 128 * 42
+    assert sum(p.numel() for p in VNectResNet50().parameters()) - heads == pytest.approx(13.58e6, rel=0.005)
+
+
+def test_bones_are_learnt_only_where_both_ends_are_known():
+    target = random_target(3)
+    target["xyz_weight"][:, 3] = 0  # the right elbow: parent of the wrist, child of the shoulder
+    maps = torch.zeros(2, 6, 21, CELLS, CELLS)
+    delta = torch.zeros(2, 3, 21, CELLS, CELLS, requires_grad=True)
+    vnect_loss(VNectMaps(maps, delta, []), target)["total"].backward()
+    assert delta.grad is not None
+    assert delta.grad[:, :, [3, 4]].abs().max() == 0
+    assert delta.grad[:, :, 6].abs().max() > 0
 
 
 def test_network_gives_six_maps_a_joint_at_stride_eight():

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backbones.runtime import to_input
-from lift3d.loss import LiftLossConfig, lift_loss
+from lift3d.loss import LiftLossConfig, lift_loss, vnect_loss
 from lift3d.network import LiftConfig
+from lift3d.network50 import VNectMaps, VNectResNet50
 from training.augment import AugmentConfig
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
@@ -61,7 +62,7 @@ class SourceMix:
 
 
 class LiftTask:
-    """See training.loop.Task; the network is VNectResNet18."""
+    """See training.loop.Task; the network is VNectResNet18 or VNectResNet50."""
 
     def __init__(self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1) -> None:
         self.mix = SourceMix(train, lesson.shares)
@@ -85,8 +86,11 @@ class LiftTask:
     def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """See training.loop.Task."""
         with torch.autocast(batch["rgb"].device.type, torch.bfloat16):
-            maps = network(to_input(batch["rgb"]))
-        return lift_loss(maps, batch, self.lesson.loss)
+            image = to_input(batch["rgb"])
+            output = network.everything(image) if isinstance(network, VNectResNet50) else network(image)
+        if isinstance(output, VNectMaps):
+            return vnect_loss(output, batch, self.lesson.loss)
+        return lift_loss(output, batch, self.lesson.loss)
 
     def maps_of(self, network: nn.Module, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Crops (B, S, S, 3) to the lifter's maps."""

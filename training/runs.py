@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lift3d.network import VNectResNet18
+from lift3d.lifter import make_network
 from pose2d.network import OpenPoseLight
 from posecore.config import describe, to_dict
 from posecore.errors import InputError
@@ -109,7 +109,7 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
         network = SharedNetwork(run.lesson.lift.network, run.lesson.pose)
         task = SharedTask(train, val, run.lesson, workers)
     elif isinstance(run, LiftRun):
-        network = VNectResNet18(run.lesson.network)
+        network = make_network(run.lesson.network)
         task = LiftTask(train, val, run.lesson, workers)
     else:
         network = OpenPoseLight(run.lesson.network)
@@ -124,8 +124,10 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
 def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint (of this network or a shared one) or a weights file."""
     if path.suffix == ".safetensors":
-        name = "openpose_light" if isinstance(network, OpenPoseLight) else "vnect_resnet18"
-        return {k: torch.from_numpy(v) for k, v in load_weights(path, name).tensors.items()}
+        if isinstance(network, SharedNetwork):
+            raise InputError(f"{path}: a shared run starts from a checkpoint.pt or from nothing, not from one network's weights")
+        name = getattr(network.config, "name", "")
+        return {k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}
     state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
     shared = any(k.startswith("lifter.") for k in state)
     if shared and not isinstance(network, SharedNetwork):
