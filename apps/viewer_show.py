@@ -39,6 +39,7 @@ class ResultShow:
         self._trails = True
         self._clip = ClipPictures(first.video) if pictures and first.video else None
         self._rgb: NDArray[np.uint8] | None = None
+        self._inset = True
         self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._xyz_m))
         self._title = " and ".join(result.name for result in results)
 
@@ -52,6 +53,7 @@ class ResultShow:
     ) -> None:
         """Look at everybody over the whole clip, so that the view can stand still (or turn around them)."""
         points = self._xyz_m.reshape(-1, 3)
+        self._inset = not with_camera  # the camera carries the picture already
         if with_camera and self.viewer.camera is not None:
             points = np.concatenate([points, self.viewer.camera_outline()])
         self.viewer.frame_all(points, azimuth_deg, elevation_deg, around)
@@ -81,7 +83,7 @@ class ResultShow:
         image = np.ascontiguousarray(self.viewer.picture(size_wh))
         width, height = size_wh
         margin = max(8, width // 80)
-        if self._rgb is not None:
+        if self._rgb is not None and self._inset:
             inset_w = round(_INSET_SHARE * width)
             inset_h = min(round(inset_w * self._rgb.shape[0] / self._rgb.shape[1]), height - 2 * margin)
             inset_w = round(inset_h * self._rgb.shape[1] / self._rgb.shape[0])
