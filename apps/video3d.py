@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the fit's matrices are small: threads that wait for each other cost most
 
 from posecore.errors import InputError, PoseError
 
