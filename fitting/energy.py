@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fitting import costs, normal
 from fitting.body import load_body
 from fitting.contact import SOLE, Floor, foot_joints
-from fitting.kinematics import Placed, Pose, joint_jacobian, place
+from fitting.kinematics import Placed, Pose, below, joint_jacobian, place
 from fitting.measure import Measurements
 from fitting.settings import FitSettings
 from posecore.camera import Camera
@@ -95,7 +95,8 @@ def _add_motion(problem: Problem, pose: Pose, placed: Placed, system: normal.Sys
     if problem.resting is not None and problem.resting.any():
         feet = foot_joints()
         push, slopes = costs.resting_feet(placed.xyz_m[:, feet], m.time_s, problem.resting, s.contact_sigma_mps)
-        normal.add_feet(system, joint_jacobian(placed, feet), push, slopes)
+        columns = np.flatnonzero(below()[feet].any(axis=0))
+        normal.add_feet(system, joint_jacobian(placed, feet)[..., columns], push, slopes, columns)
         energy += float(np.sum(push**2))
     if len(pose) > 2:
         term = costs.smoothness(pose, m.time_s, motion_sigma(s), m.joined)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cholesky_banded
 from scipy.linalg.lapack import dpbtrs, dtbtrs
@@ -115,18 +116,22 @@ def add_depth(system: System, residual: Floats, slope: Floats) -> None:
     system.gradient[:-1, :3] -= slope * residual[:, None]
 
 
-def add_feet(system: System, jacobian: Floats, residual: Floats, slope: Floats) -> None:
-    """Add velocities of foot points: jacobian (T, F, 3, D), residual (T - 1, F, 3), slope (T - 1, F)."""
-    frames, dofs = system.gradient.shape
-    late = (jacobian[1:] * slope[..., None, None]).reshape(frames - 1, -1, dofs)
-    early = (jacobian[:-1] * slope[..., None, None]).reshape(frames - 1, -1, dofs)
-    force = residual.reshape(frames - 1, -1, 1)
+def add_feet(system: System, jacobian: Floats, residual: Floats, slope: Floats, columns: NDArray[np.int64]) -> None:
+    """Add velocities of foot points.
+
+    jacobian (T, F, 3, C) by the C columns that move feet; residual (T - 1, F, 3), slope (T - 1, F) by the later position.
+    """
+    steps = len(residual)
+    late = (jacobian[1:] * slope[..., None, None]).reshape(steps, -1, len(columns))
+    early = (jacobian[:-1] * slope[..., None, None]).reshape(steps, -1, len(columns))
+    force = residual.reshape(steps, -1, 1)
     turned_late, turned_early = np.swapaxes(late, 1, 2), np.swapaxes(early, 1, 2)
-    system.block[1:] += turned_late @ late
-    system.block[:-1] += turned_early @ early
-    system.next -= turned_late @ early
-    system.gradient[1:] += (turned_late @ force)[..., 0]
-    system.gradient[:-1] -= (turned_early @ force)[..., 0]
+    rows = columns[:, None]
+    system.block[1:, rows, columns] += turned_late @ late
+    system.block[:-1, rows, columns] += turned_early @ early
+    system.next[:, rows, columns] -= turned_late @ early
+    system.gradient[1:, columns] += (turned_late @ force)[..., 0]
+    system.gradient[:-1, columns] -= (turned_early @ force)[..., 0]
 
 
 def banded(system: System, damping: float) -> Floats:
@@ -137,8 +142,10 @@ def banded(system: System, damping: float) -> Floats:
     band[:, columns, rows - columns] = system.block[:, rows, columns]
     band[:, :, 0] *= 1 + damping
     band[:, :, 0] += 1e-9 + 1e-3 * damping
-    rows, columns = (index.ravel() for index in np.indices((D, D)))
-    band[:-1, columns, D + rows - columns] = system.next.reshape(-1, D * D)
+    # H_{t+1,t}[r, c] lies at column c, offset D + r - c: seen as (c, r), a parallelogram with constant strides
+    frame_step, column_step, offset_step = band.strides
+    strides = (frame_step, column_step - offset_step, offset_step)
+    as_strided(band[:, :, D:], (frames, D, D), strides)[:-1] = np.swapaxes(system.next, 1, 2)
     band[:, :, 2 * D] = system.second
     return band.reshape(frames * D, 2 * D + 1).T
 
