@@ -7,13 +7,14 @@ found in the frame before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
+from apps.followed import Followed, confidence
 from lift3d.crop import crop_from_detection, crop_from_points
 from posecore.camera import Camera
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
@@ -21,6 +22,7 @@ from posecore.stages import Clip
 from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 
 _DUE_TOLERANCE_S = 1e-6
+_SURER = 1.03  # times as sure as the crop followed so far, so that equals do not alternate
 _LIMBS = load_skeleton("vnect21").indices(LIMB_JOINTS)
 
 
@@ -31,6 +33,7 @@ class DetectSettings:
     every_s: float = 0.5  # seconds between two looks while all goes well; smaller finds newcomers sooner and is slower
     retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
     retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
+    joints_min: int = 6  # of 18 that a detection must have to count; lower for people of whom little is in the picture
     confirm: int = 2  # looks that must find a newcomer before the detector rests
     missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
 
@@ -40,6 +43,7 @@ class FollowSettings:
     """When the lift has lost a person, and which tracks are worth keeping."""
 
     score_min: float = 0.3  # mean confidence of a person's better half of joints, 0..1, below which he is lost
+    doubt_ratio: float = 0.85  # of a person's usual confidence, below which the detector is asked at once
     joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
     fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
@@ -78,47 +82,11 @@ class PersonTracker(Protocol):
     def observe(self, time_s: float, person: int, detection: Detection2D) -> None:
         """A person was seen without the detector."""
 
+    def drop(self, person: int) -> None:
+        """Forget a person."""
+
     def reset(self) -> None:
         """Forget everybody: a new scene."""
-
-
-@dataclass
-class _Person:
-    """One person while the clip runs; crop is None while he is lost."""
-
-    crop: Crop | None
-    is_new: bool = True
-    found: int = 0  # looks that found him
-    missed: int = 0  # looks that did not, while the lift followed him
-    missed_in_a_row: int = 0
-    seen_s: float = -np.inf  # by either network
-    frames: list[int] = field(default_factory=list)
-    times_s: list[float] = field(default_factory=list)
-    rows: list[NDArray[np.float32]] = field(default_factory=list)  # (21, 8): xy_px, score, xyz_m, sigma_m
-
-    def add(self, frame: Frame, pose: Pose3D) -> None:
-        self.frames.append(frame.index)
-        self.times_s.append(frame.time_s)
-        self.rows.append(np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m]).astype(np.float32))
-
-    def forget_last(self, count: int) -> None:
-        for rows in (self.frames, self.times_s, self.rows):
-            del rows[max(0, len(rows) - count) :]
-
-    def forget_first(self, count: int) -> None:
-        for rows in (self.frames, self.times_s, self.rows):
-            del rows[:count]
-
-    def pose(self, row: int) -> Pose3D:
-        """One row as the lift gave it."""
-        xy, score, xyz, sigma = np.split(self.rows[row].astype(np.float64), [2, 3, 6], axis=1)
-        return Pose3D(xy, score[:, 0], xyz, sigma)
-
-    def track(self, number: int) -> Track:
-        """His rows; in the networks' own float32, as the stage file keeps them."""
-        xy, score, xyz, sigma = np.split(np.stack(self.rows).astype(np.float64), [2, 3, 6], axis=2)
-        frames = np.array(self.frames, dtype=np.int64)
-        return Track(number, frames, np.array(self.times_s), xy, score[..., 0], xyz, sigma)
 
 
 class Observer:
@@ -137,8 +105,8 @@ class Observer:
         self._detector, self._lifter, self._tracker, self._camera = detector, lifter, tracker, camera
         self._detect, self._follow = detect, follow
         self._cut_finder = CutFinder(cuts)
-        self._people: dict[int, _Person] = {}  # of this scene, by the tracker's id
-        self._past: list[_Person] = []  # of the scenes before
+        self._people: dict[int, Followed] = {}  # of this scene, by the tracker's id
+        self._past: list[Followed] = []  # of the scenes before
         self._twins: dict[tuple[int, int], int] = {}  # frames in a row for which two people were one
         self._looked_s = -np.inf
         self._times_s: list[float] = []
@@ -189,7 +157,7 @@ class Observer:
             warnings.append(f"tracks that the detector hardly ever confirmed and that were dropped: {len(long) - len(kept)}")
         return [person.track(k) for k, person in enumerate(kept, start=1)], warnings
 
-    def _is_real(self, person: _Person) -> bool:
+    def _is_real(self, person: Followed) -> bool:
         """Whether the detector confirms often enough what the lift follows."""
         return person.found >= self._follow.found_share_min * (person.found + person.missed)
 
@@ -198,8 +166,11 @@ class Observer:
         anyone = any(p.crop is not None for p in self._people.values())
         lost = [p for p in self._people.values() if p.crop is None and p.times_s]
         wanted = any(now_s - p.times_s[-1] <= self._detect.retry_for_s for p in lost)
-        doubted = any(p.found < self._detect.confirm for p in self._people.values() if p.crop is not None)
+        doubted = any(self._is_doubted(p) for p in self._people.values() if p.crop is not None)
         return self._detect.retry_s if wanted or doubted or not anyone else self._detect.every_s
+
+    def _is_doubted(self, person: Followed) -> bool:
+        return person.found < self._detect.confirm or person.now < self._follow.doubt_ratio * person.usual
 
     def _end_scene(self) -> None:
         self._tracker.reset()
@@ -209,13 +180,16 @@ class Observer:
     def _look(self, frame: Frame) -> None:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
         self._looked_s = frame.time_s
-        detections = self._detector.detect(frame.rgb)
+        detections = [d for d in self._detector.detect(frame.rgb) if (d.score > 0).sum() >= self._detect.joints_min]
         ids = self._tracker.update(frame.time_s, detections)
         for person_id, detection in zip(ids, detections, strict=True):
-            person = self._people.setdefault(person_id, _Person(None))
+            person = self._people.setdefault(person_id, Followed(None))
             person.found, person.missed_in_a_row, person.seen_s = person.found + 1, 0, frame.time_s
+            crop = crop_from_detection(detection, self._lifter.input_px)
             if person.crop is None:
-                person.crop, person.is_new = crop_from_detection(detection, self._lifter.input_px), True
+                person.crop, person.is_new = crop, True
+            else:
+                person.rival = crop
         for person_id in self._people.keys() - set(ids):
             self._miss(person_id, frame.time_s)
 
@@ -229,25 +203,31 @@ class Observer:
         elif now_s - person.seen_s > self._follow.forget_s:
             self._past.append(self._people.pop(person_id))
 
-    def _lift(self, frame: Frame, people: dict[int, _Person]) -> list[Pose3D]:
-        """Poses of these people; a detection's crop is rough, so newcomers are lifted again in the crop of their own joints."""
+    def _lift(self, frame: Frame, people: dict[int, Followed]) -> list[Pose3D]:
+        """Poses of these people, of whom some get a second chance in another crop, and the surer pose wins.
+
+        A newcomer's crop, from the detector, is rough: his own joints give a better one. The crop of a person whom the
+        lift has followed may have crept away: the detector's is the judge.
+        """
         poses = self._lifter.lift(frame.rgb, [p.crop for p in people.values() if p.crop is not None], self._camera)
-        again: dict[int, Crop] = {}
+        others: list[tuple[int, Followed, Crop]] = []
         for k, person in enumerate(people.values()):
-            crop = self._next_crop(poses[k]) if person.is_new else None
-            person.is_new = False
+            crop = self._next_crop(poses[k]) if person.is_new else person.rival
+            person.is_new, person.rival = False, None
             if crop is not None:
-                again[k] = person.crop = crop
-        for k, pose in zip(again, self._lifter.lift(frame.rgb, list(again.values()), self._camera), strict=True):
-            poses[k] = pose
+                others.append((k, person, crop))
+        again = self._lifter.lift(frame.rgb, [crop for _, _, crop in others], self._camera)
+        for (k, person, crop), pose in zip(others, again, strict=True):
+            if confidence(pose) > _SURER * confidence(poses[k]):
+                poses[k], person.crop = pose, crop
         return poses
 
-    def _keep(self, frame: Frame, person_id: int, person: _Person, pose: Pose3D) -> None:
+    def _keep(self, frame: Frame, person_id: int, person: Followed, pose: Pose3D) -> None:
         """Write down a pose and where to look next, or that the person is lost."""
         used, person.crop = person.crop, None
         if used is None or not self._is_sure(pose, used):
             return
-        person.crop, person.seen_s = self._next_crop(pose), frame.time_s
+        person.crop = self._next_crop(pose)
         person.add(frame, pose)
         known = pose.score >= self._follow.joint_score_min
         seen_xy_px = np.where(known[:, None], pose.xy_px, np.nan)
@@ -270,11 +250,20 @@ class Observer:
         pairs = [(a, b) for k, a in enumerate(alive) for b in alive[k + 1 :] if self._are_one(a, b)]
         self._twins = {pair: self._twins.get(pair, 0) + 1 for pair in pairs}
         for pair, count in self._twins.items():
-            if count >= self._follow.twin_frames:
-                younger = min((self._people[i] for i in pair), key=lambda p: len(p.frames))
-                if younger.crop is not None:
-                    younger.forget_last(count)
-                    younger.crop = None
+            if not all(i in self._people for i in pair):
+                continue
+            younger = min(pair, key=lambda i: len(self._people[i].rows))
+            if count >= self._follow.twin_frames and self._people[younger].crop is not None:
+                self._give_up(younger, count)
+
+    def _give_up(self, person_id: int, count: int) -> None:
+        """Forget the last rows of a person; who never was apart from the other is struck off, so as not to take his place."""
+        person = self._people[person_id]
+        person.forget_last(count)
+        person.crop = None
+        if not person.rows:
+            del self._people[person_id]
+            self._tracker.drop(person_id)
 
     def _are_one(self, a: int, b: int) -> bool:
         one, two = self._people[a], self._people[b]
@@ -283,9 +272,3 @@ class Observer:
         size_px = min(one.crop.side_px, two.crop.side_px)
         apart_px = np.linalg.norm(one.rows[-1][:, :2] - two.rows[-1][:, :2], axis=1)
         return float(np.median(apart_px)) < self._follow.twin_distance * size_px
-
-
-def confidence(pose: Pose3D) -> float:
-    """Mean score of the better half of the joints: a person half outside the picture is still sure."""
-    best = np.sort(pose.score)[len(pose.score) // 2 :]
-    return float(best.mean())

@@ -58,11 +58,12 @@ class World:
         """The film; from scene_start on its background is another."""
         with VideoWriter(path, SIZE_WH, RATE_FPS) as writer:
             for k in range(frames):
-                writer.write(self.picture(k, bright=k >= scene_start), k / RATE_FPS)
+                writer.write(self.picture(k, scene=int(k >= scene_start)), k / RATE_FPS)
         return path
 
-    def picture(self, frame: int, bright: bool = False) -> np.ndarray:
-        rgb = np.full((SIZE_WH[1], SIZE_WH[0], 3), 150 if bright else 60, np.uint8)
+    def picture(self, frame: int, scene: int = 0) -> np.ndarray:
+        patches = np.random.default_rng(scene).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        rgb = patches.repeat(20, axis=0).repeat(20, axis=1)
         rgb[:16, :16] = GREY_STEP * frame
         return rgb
 

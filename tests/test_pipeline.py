@@ -52,7 +52,7 @@ def test_every_input_frame_has_a_row_with_the_clip_s_time(two_people, tmp_path):
 def test_the_detector_looks_seldom_while_all_goes_well(two_people, tmp_path):
     run(two_people, tmp_path)
     assert two_people.looks == [0, 3, 16, 29]  # to confirm the newcomers, then every 0.5 s at 25 frames a second
-    assert two_people.lifts == 2 * (FRAMES + 1)  # newcomers twice
+    assert two_people.lifts == 2 * (FRAMES + 4)  # newcomers twice, and the detector's crop after each later look
 
 
 def test_a_gap_keeps_the_number_and_is_bridged(tmp_path):
@@ -200,7 +200,7 @@ def test_no_frame_is_kept(two_people):
 def test_a_truncated_clip_gives_what_there_is(two_people, tmp_path):
     rng = np.random.default_rng(0)
     plain = two_people.picture
-    two_people.picture = lambda k, bright: np.where(
+    two_people.picture = lambda k, scene: np.where(
         np.arange(160)[None, :, None] < 16, plain(k), rng.integers(0, 99, (120, 160, 3))
     ).astype(np.uint8)
     clip = two_people.write(tmp_path / "clip.mp4", FRAMES)
