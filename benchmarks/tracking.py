@@ -22,6 +22,7 @@ from posecore.types import Detection2D
 FOUND_SHARE = np.array([0.0, 0.1, 0.8, 0.97])  # by visibility: outside, behind another thing, behind the own body, visible
 NOISE, MISSED, JOINTS_MIN = 0.02, 0.05, 5  # of the root of the box's area; share of people; joints that make a detection
 SIGMA = oks_sigma(load_skeleton("vnect21"))
+SHARED = np.isfinite(SIGMA)  # joints that a detector has too
 
 
 def follow(truth, step, seed):
@@ -34,7 +35,7 @@ def follow(truth, step, seed):
         noisy = xy_px + rng.normal(0, NOISE, xy_px.shape) * size_px[:, None, None]
         found = rng.random(visibility.shape) < FOUND_SHARE[visibility]
         noisy[~found] = np.nan
-        who = [p for p in rng.permutation(len(xy_px)) if found[p].sum() >= JOINTS_MIN and rng.random() > MISSED]
+        who = [p for p in rng.permutation(len(xy_px)) if found[p, SHARED].sum() >= JOINTS_MIN and rng.random() > MISSED]
         ids = tracker.update(float(truth["time_s"][t]), [Detection2D(noisy[p], found[p] * 1.0, "vnect21") for p in who])
         similarity = oks(xy_px[who][:, None], noisy[who], size_px[who, None] ** 2, SIGMA)
         frames.append(TrackFrame([int(p) for p in who], ids, similarity.reshape(len(who), len(who))))

@@ -25,6 +25,7 @@ class MotionSettings:
     speed_sigma: float = 1.5  # sizes per second; speed of a person of whom nothing is known yet
     speed_walk: float = 0.7  # sizes per second and root second; how fast a speed changes; more follows turns, less crossings
     place_sigma: float = 0.04  # sizes; error of one measured place
+    joint_drift: float = 0.5  # sizes per second unseen; how fast limbs swing out of the pose in which they were seen
     joint_memory_s: float = 1.0  # seconds; a joint unseen for longer is forgotten
 
 
@@ -59,6 +60,11 @@ class BodyMotion:
     def last_xy_px(self) -> Floats:
         """(18, 2) joints at the last observation."""
         return self._filter.x[:2, 0] + self._offset_px
+
+    def joint_doubt_px(self, time_s: float) -> Floats:
+        """(18,) standard deviation that each joint gains, relative to the place, in the time since it was last seen."""
+        unseen_s = np.minimum(time_s - self._seen_s, self.settings.joint_memory_s)
+        return self.settings.joint_drift * unseen_s * self.size_px
 
     def predict(self, time_s: float) -> tuple[Floats, float]:
         """Joints (18, 2) expected at a time and the standard deviation of their common place, pixels; changes nothing."""

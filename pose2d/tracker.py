@@ -27,11 +27,11 @@ class TrackerSettings:
     """When two sightings are one person. Sizes are the person's own (MotionSettings)."""
 
     max_lost_s: float = 2.0  # seconds; a person unseen for longer gets a new number when it comes back
-    strangers_per_size: float = 1 / 16  # people per square size; how crowded with newcomers it is; more means more new numbers
+    strangers_per_size: float = 1 / 40  # people per square size; how crowded with newcomers it is; more means more new numbers
     place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
     stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
-    stop_drift: float = 0.3  # sizes per second unseen, for a second at most; how near somebody who stopped still is
+    stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
     motion: MotionSettings = field(default_factory=MotionSettings)
 
 
@@ -99,11 +99,13 @@ class Tracker:
         size_px = np.array([body.size_px for body in people])
         unseen_s = np.array([time_s - body.time_s for body in people])
         guess, doubt_px = zip(*(body.predict(time_s) for body in people), strict=True)
-        moved = _log_likelihood(np.stack(guess), np.array(doubt_px) / size_px, size_px, found, self.settings)
+        pose_doubt_px = np.stack([body.joint_doubt_px(time_s) for body in people])
+        doubt = np.array(doubt_px) / size_px
+        moved = _log_likelihood(np.stack(guess), doubt, pose_doubt_px, size_px, found, self.settings)
         stayed = np.stack([body.last_xy_px for body in people])
         drift = self.settings.stop_drift * np.minimum(unseen_s, 1.0)
-        stopped = _log_likelihood(stayed, drift, size_px, found, self.settings) + np.log(self.settings.stop_odds)
-        return np.maximum(moved, stopped) - np.log(self.settings.strangers_per_size)
+        stopped = _log_likelihood(stayed, drift, pose_doubt_px, size_px, found, self.settings)
+        return np.maximum(moved, stopped + np.log(self.settings.stop_odds)) - np.log(self.settings.strangers_per_size)
 
     def _joints(self, detection: Detection2D) -> Floats:
         xy_px = comparable_xy_px(detection)
@@ -123,15 +125,16 @@ class Tracker:
 
 
 def _log_likelihood(
-    guess_px: Floats, doubt: Floats, size_px: Floats, found: Floats, settings: TrackerSettings
+    guess_px: Floats, doubt: Floats, pose_doubt_px: Floats, size_px: Floats, found: Floats, settings: TrackerSettings
 ) -> NDArray[np.float64]:
     """(P, D) log likelihood of detections (D, 18, 2) for people thought at (P, 18, 2), with (P,) doubt about their places in
-    sizes: a Gaussian in the median shift between the two, in sizes, and the OKS that remains without the shift.
+    sizes and (P, 18) about their poses: a Gaussian in the median shift between the two, and the OKS that is left without it.
     """
     shift = _nan_median(found - guess_px[:, None])
     variance = (doubt**2 + settings.place_slack**2)[:, None]
     place = -0.5 * np.square(shift / size_px[:, None, None]).sum(axis=-1) / variance - np.log(2 * np.pi * variance)
-    pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA)
+    swing = pose_doubt_px[:, None] ** 2
+    pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA, extra_variance_px=swing)
     return np.where(np.isfinite(place), place + settings.pose_weight * np.log(np.maximum(pose, 1e-3)), -np.inf)
 
 

@@ -32,12 +32,12 @@ def oks(
 
     Mean over joints of exp(-d^2 / (2 s^2 k^2)), s^2 = area, k = 2 sigma (COCO). Joints are counted where `counted` (..., J)
     says so, and then a NaN joint scores 0; by default where both poses have them. Without any, the similarity is 0.
-    extra_variance_px (...,), square pixels, widens every joint's Gaussian.
+    extra_variance_px (..., J), square pixels, widens each joint's Gaussian.
     """
     square = np.square(np.asarray(xy_px, dtype=np.float64) - np.asarray(other_xy_px, dtype=np.float64)).sum(axis=-1)
     sigma = np.asarray(sigma, dtype=np.float64)
     variance = np.multiply.outer(np.asarray(area_px, dtype=np.float64), (2 * sigma) ** 2)
-    score = np.nan_to_num(np.exp(-0.5 * square / (variance + np.asarray(extra_variance_px)[..., None])))
+    score = np.nan_to_num(np.exp(-0.5 * square / (variance + extra_variance_px)))
     used = np.isfinite(square) if counted is None else np.broadcast_to(np.asarray(counted, dtype=bool), square.shape)
     used = used & np.isfinite(sigma)
     return (score * used).sum(axis=-1) / np.maximum(used.sum(axis=-1), 1)
