@@ -41,3 +41,10 @@ def test_boxes():
     np.testing.assert_array_equal(box, [[1, 2, 3, 5], [np.nan] * 4])
     overlap = box_iou([[0, 0, 2, 2]], [[[1, 0, 3, 2]], [[2, 2, 3, 3]], [[0, 0, 2, 2]], [[np.nan] * 4]])
     np.testing.assert_allclose(overlap, [[1 / 3], [0], [1], [0]])
+
+
+def test_doubt_about_a_joint_widens_its_gaussian_only():
+    sigma, shift = np.full(2, 0.05), np.array([[3.0, 4.0], [0.0, 0.0]])
+    plain = oks(shift, np.zeros((2, 2)), 100.0, sigma)
+    assert plain == pytest.approx(0.5 * (np.exp(-12.5) + 1))
+    assert oks(shift, np.zeros((2, 2)), 100.0, sigma, extra_variance_px=[24.0, 0.0]) == pytest.approx(0.5 * (np.exp(-0.5) + 1))
