@@ -66,4 +66,4 @@ def test_a_lift_that_mirrors_a_limb_in_depth_for_a_moment_is_overruled():
     lift_error = np.linalg.norm(local - track.xyz_m, axis=2)[33:37][:, chain].mean() * 1000
     error = mpjpe_mm(fooled.xyz_m[33:37][:, chain], clean.xyz_m[33:37][:, chain], None)
     assert lift_error > 150
-    assert error < 60
+    assert error < lift_error / 3

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fitting import rotation
 from fitting.angles import joint_angles_deg
 from fitting.contact import FEET, SOLE, find_contacts, find_floor
+from fitting.kinematics import place, rest_pose
 from fitting.settings import FitSettings
 from fitting.solve import fit_clip, prior_lengths
 from posecore.camera import camera_to_image, image_to_ray
@@ -189,9 +191,9 @@ def test_a_still_foot_on_a_tilted_floor_is_found():
     across = np.linalg.svd(up[None])[2][1:]
     xyz = np.repeat(XYZ[:1], 120, axis=0)
     for k, foot in enumerate(FEET):
-        place = rng.uniform(-1, 1, (4, 2)) @ across + [0, 0, 4.0]
-        place += ((-1.0 + SOLE[k % 2] * HEIGHT_M) - place @ up)[:, None] * up
-        xyz[:, BODY.skeleton.index(foot)] = np.repeat(place, 30, axis=0)
+        spots = rng.uniform(-1, 1, (4, 2)) @ across + [0, 0, 4.0]
+        spots += ((-1.0 + SOLE[k % 2] * HEIGHT_M) - spots @ up)[:, None] * up
+        xyz[:, BODY.skeleton.index(foot)] = np.repeat(spots, 30, axis=0)
     resting = find_contacts(xyz, np.arange(120) / 30, np.ones(119, dtype=bool), FitSettings())
     assert resting[:25].all()
     assert not resting[29].any()
@@ -199,3 +201,35 @@ def test_a_still_foot_on_a_tilted_floor_is_found():
     assert floor is not None
     assert np.degrees(np.arccos(floor.up @ up)) < 2.5
     assert floor.height_m == pytest.approx(-1.0, abs=0.12)
+
+
+def test_a_pendulum_arm_keeps_its_amplitude_and_its_time():
+    time = np.arange(90) / 30
+    angle = np.radians(35) * np.cos(2 * np.pi * 0.8 * time)
+    pose = rest_pose(len(time))
+    pose.root_m[:, 2] = 4.0
+    hang = {joint: rotation.exp(np.array([0.0, 0.0, sign * np.pi / 2])) for joint, sign in (("left", -1.0), ("right", 1.0))}
+    for side, R in hang.items():
+        ball = next(i for i, b in enumerate(BODY.balls) if b.joint == BODY.skeleton.index(f"{side}_elbow"))
+        swing = angle if side == "left" else 0 * angle
+        pose.ball[:, ball] = rotation.exp(np.stack([-swing, 0 * swing, 0 * swing], axis=1)) @ R
+    xyz = place(pose, prior_lengths(HEIGHT_M)).xyz_m
+    motion = fit_clip(seen(xyz, time, 3.0, 0.06), CAMERA, height_m=HEIGHT_M)
+    shoulder, wrist = BODY.skeleton.index("left_shoulder"), BODY.skeleton.index("left_wrist")
+    arm = motion.xyz_m[:, wrist] - motion.xyz_m[:, shoulder]
+    found = np.arctan2(-arm[:, 2], arm[:, 1])
+    amplitude = 2 * np.abs(np.mean(found * np.exp(-2j * np.pi * 0.8 * time)[: len(found)]))
+    assert amplitude == pytest.approx(np.radians(35), rel=0.15)
+    assert np.corrcoef(found, angle)[0, 1] > 0.95
+
+
+def test_a_straight_walk_is_straight_and_has_its_speed():
+    time = np.arange(60) / 30
+    pose = swaying_pose(time)
+    pose.root_m[:] = np.stack([-1.3 + 1.3 * time, 0 * time, 4.5 + 0 * time], axis=1)
+    pose.ball[:, 0] = pose.ball[:1, 0]
+    xyz = place(pose, prior_lengths(HEIGHT_M)).xyz_m
+    root = fit_clip(seen(xyz, time, 3.0, 0.06), CAMERA, height_m=HEIGHT_M, settings=NO_FLOOR).xyz_m[:, 14]
+    speed, start = np.polyfit(time, root, 1)
+    assert np.allclose(speed, [1.3, 0, 0], atol=0.06)
+    assert np.linalg.norm(root - (start + time[:, None] * speed), axis=1).max() < 0.06
