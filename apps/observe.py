@@ -34,6 +34,9 @@ class DetectSettings:
     retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
     retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
     joints_min: int = 6  # of 18 that a detection must have to count; lower for people of whom little is in the picture
+    newcomer_score_min: float = (
+        0.3  # a detection's score, 0..1, from which it may be somebody new; with less only a known person
+    )
     confirm: int = 2  # looks that must find a newcomer before the detector rests
     missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
 
@@ -183,6 +186,9 @@ class Observer:
         detections = [d for d in self._detector.detect(frame.rgb) if (d.score > 0).sum() >= self._detect.joints_min]
         ids = self._tracker.update(frame.time_s, detections)
         for person_id, detection in zip(ids, detections, strict=True):
+            if person_id not in self._people and detection.person_score < self._detect.newcomer_score_min:
+                self._tracker.drop(person_id)
+                continue
             person = self._people.setdefault(person_id, Followed(None))
             person.found, person.missed_in_a_row, person.seen_s = person.found + 1, 0, frame.time_s
             crop = crop_from_detection(detection, self._lifter.input_px)

@@ -137,6 +137,15 @@ def test_what_the_detector_saw_once_and_never_again_is_a_phantom(tmp_path):
     assert summary.warnings == ("tracks that the detector hardly ever confirmed and that were dropped: 1",)
 
 
+def test_an_unsure_detection_continues_a_person_but_starts_nobody(tmp_path):
+    world = World([Actor((0, 0, 4))])
+    detect = world.detect
+    world.detect = lambda rgb: [replace(d, person_score=0.6 if frame_of(rgb) == 6 else 0.25) for d in detect(rgb)]
+    assert run(world, tmp_path).persons == (1,)
+    _, (track,) = stages.read_tracks(tmp_path / "out" / results.TRACKS)
+    assert track.frame.tolist() == list(range(6, FRAMES))
+
+
 def test_a_crop_that_collapses_onto_a_spot_is_let_go(tmp_path):
     world = World([Actor((0, 0, 4))])
     lift = world.lift
