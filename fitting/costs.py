@@ -173,11 +173,9 @@ def smoothness_gradient(term: Smoothness, body: Body) -> Floats:
     late[1:] += term.residual * term.after
     late[:-1] -= term.residual * term.before
     early[:] = late
-    for columns in body.ball_dof:
-        J = rotation.inverse_left_jacobian(term.turn[:, columns])
-        pull = late[:, columns]
-        late[:, columns] = np.einsum("tij,ti->tj", J, pull)
-        early[:, columns] = np.einsum("tij,tj->ti", J, pull)
+    J, pull = rotation.inverse_left_jacobian(term.turn[:, body.ball_dof]), late[:, body.ball_dof]
+    late[:, body.ball_dof] = np.einsum("tbij,tbi->tbj", J, pull)
+    early[:, body.ball_dof] = np.einsum("tbij,tbj->tbi", J, pull)
     gradient = np.zeros((len(term.turn) + 1, term.turn.shape[1]))
     gradient[1:] += late
     gradient[:-1] -= early

@@ -38,17 +38,12 @@ def quaternion(R: Floats) -> Floats:
     diagonal = np.diagonal(R, axis1=-2, axis2=-1)
     pick = np.argmax(np.concatenate([diagonal, trace], axis=-1), axis=-1)
     x, y, z = diagonal[..., 0], diagonal[..., 1], diagonal[..., 2]
-    a, b, c = (R[..., i, j] + R[..., j, i] for i, j in ((0, 1), (1, 2), (2, 0)))
-    d, e, f = (R[..., i, j] - R[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0)))
-    rows = np.stack(
-        [
-            np.stack([1 + x - y - z, a, c, d], axis=-1),
-            np.stack([a, 1 - x + y - z, b, e], axis=-1),
-            np.stack([c, b, 1 - x - y + z, f], axis=-1),
-            np.stack([d, e, f, 1 + x + y + z], axis=-1),
-        ],
-        axis=-2,
-    )
+    rows = np.empty((*R.shape[:-2], 4, 4))
+    rows[..., 0, 0], rows[..., 1, 1] = 1 + x - y - z, 1 - x + y - z
+    rows[..., 2, 2], rows[..., 3, 3] = 1 - x - y + z, 1 + x + y + z
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        rows[..., i, j] = rows[..., j, i] = R[..., i, j] + R[..., j, i]
+        rows[..., k, 3] = rows[..., 3, k] = R[..., j, i] - R[..., i, j]
     q = np.take_along_axis(rows, pick[..., None, None], axis=-2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.where(q[..., 3:] < 0, -q, q)
