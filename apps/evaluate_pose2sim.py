@@ -6,6 +6,7 @@ hips' middle in the camera's frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,17 @@ def reprojection_px(motion: Motion, track: Track, score_min: float = 0.3) -> dic
     return {f"reprojection_px_p{p}": float(np.nanpercentile(off, p)) for p in (50, 95)}
 
 
+def the_man(tracks: Sequence[Track], truth_px: NDArray) -> Track:
+    """The track that is about the man of the truth (others stand in the background): nearest in the image in the median."""
+
+    def far_px(track: Track) -> float:
+        rows = track.frame < len(truth_px)
+        return float(np.nanmedian(np.linalg.norm(track.xy_px[rows][:, LIMBS] - truth_px[track.frame[rows]], axis=-1)))
+
+    near = min(far_px(track) for track in tracks)
+    return max((t for t in tracks if far_px(t) < 2 * near + 20), key=lambda t: len(t.frame))
+
+
 def evaluate_clip(data: Path, clip: str, settings: Settings, networks: Networks) -> dict[str, Any]:
     """All figures of one clip."""
     reader = VideoReader(data / f"{clip}.mp4")
@@ -101,7 +113,7 @@ def evaluate_clip(data: Path, clip: str, settings: Settings, networks: Networks)
     observed: Observed = observe(reader, networks, camera, settings, quiet=True)
     if not observed.tracks:
         return {"people": 0, "frames": 0}
-    main = max(observed.tracks, key=lambda t: len(t.frame))
+    main = the_man(observed.tracks, camera_to_image(truth, camera))
     (motion,) = fit(observed.clip, [main], camera, settings)
     return {
         "people": len(observed.tracks),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from apps.evaluate import main
-from apps.evaluate_pose2sim import LIMBS, hips_of, over_frames, score_fit, score_lift, score_pose
+from apps.evaluate_pose2sim import LIMBS, hips_of, over_frames, score_fit, score_lift, score_pose, the_man
 from posecore.camera import camera_from_fov, camera_to_image
 from posecore.scale import STATURE_M
 from posecore.types import Motion, Track
@@ -81,3 +81,20 @@ def test_a_folder_without_the_set_is_one_clear_line(tmp_path, capsys):
     assert "people.json.gz" in captured.err
     assert captured.err.count("\n") == 1
     assert not captured.out
+
+
+def track_at(number, limbs_px, frames):
+    rows = len(frames)
+    xy = full(limbs_px[frames], 0.0)
+    shape = (rows, 21)
+    return Track(
+        number, np.array(frames), np.array(frames) / 30, xy, np.ones(shape), np.zeros((*shape, 3)), np.ones((*shape, 2))
+    )
+
+
+def test_the_man_is_who_stands_where_the_truth_is_not_who_is_seen_longest():
+    truth = np.random.default_rng(1).uniform(100, 200, (FRAMES, 12, 2))
+    man, bystander = track_at(2, truth + 5, [0, 1, 3]), track_at(1, truth + 300, list(range(FRAMES)))
+    assert the_man([bystander, man], truth) is man
+    longer = track_at(3, truth + 6, [0, 1, 2, 3])
+    assert the_man([man, longer], truth) is longer
