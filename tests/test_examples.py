@@ -11,6 +11,7 @@ import pytest
 
 from apps.video3d import DEMO
 from lift3d.lifter import DEFAULT_WEIGHTS as LIFT_WEIGHTS
+from pose2d.estimator import DEFAULT_WEIGHTS as DETECT_WEIGHTS
 from posecore.video import VideoWriter, read_video
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +30,7 @@ def run(name: str, *arguments: object) -> str:
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the demo clip."""
-    if not (DEMO.is_file() and LIFT_WEIGHTS.is_file()):
+    if not all(path.is_file() for path in (DEMO, LIFT_WEIGHTS, DETECT_WEIGHTS)):
         pytest.skip("the demo clip or the weights are not here")
     path = tmp_path_factory.mktemp("examples") / "short.mp4"
     frames = [frame for frame, _ in zip(read_video(DEMO), range(FRAMES), strict=False)]
