@@ -65,8 +65,9 @@ def train(options: argparse.Namespace) -> int:
         return 0
     trainer = make_trainer(run, options.data, options.output, options.init, options.workers)
     figures = trainer.run(lambda line: print(line, flush=True))
-    given = " ".join(f"--set {word}" for word in options.set)
-    command = f"python apps/train.py {options.network} --data DIR -o RUN {given}".rstrip()
+    start = f" --init {options.init.parent.name}/{options.init.name}" if options.init else ""
+    given = "".join(f" --set {word}" for word in options.set)
+    command = f"python apps/train.py {options.network} --data DIR -o RUN{start}{given}"
     for path in write_weights(run, trainer, figures, command):
         print(f"wrote {path}")
     return 0

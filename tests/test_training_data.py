@@ -128,7 +128,7 @@ def test_blaze_landmarks_become_a_body_around_the_pelvis():
 
 def write_people(folder):
     """A made-up set of two photos in the real set's layout."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     jpeg = cv2.imencode(".jpg", np.full((80, 60, 3), (10, 20, 200), np.uint8))[1].tobytes()
     with tarfile.open(folder / "shard_0.tar", "w") as tar:
         for name in ("a.jpg", "b.jpg"):

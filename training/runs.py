@@ -125,7 +125,9 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint (of this network or a shared one) or a weights file."""
     if path.suffix == ".safetensors":
         if isinstance(network, SharedNetwork):
-            raise InputError(f"{path}: a shared run starts from a checkpoint.pt or from nothing, not from one network's weights")
+            raise InputError(
+                f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights"
+            )
         name = getattr(network.config, "name", "")
         return {k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}
     state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
@@ -136,6 +138,12 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     if missing:
         raise InputError(f"{path} lacks {len(missing)} of the network's tensors, first {missing[0]}; it is of another network")
     return state
+
+
+def _without_folders(run: dict[str, Any]) -> dict[str, Any]:
+    """A card tells what data were used, not where on somebody's disk they lay."""
+    data = {k: Path(v).name if isinstance(v, str) else v for k, v in run["data"].items()}
+    return {**run, "data": data}
 
 
 def sigma_gain(figures: dict[str, float]) -> list[float]:
@@ -164,7 +172,7 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
             "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
             "date": date.today().isoformat(),
             "rights": RIGHTS,
-            "training": {"command": command, "samples": trainer.seen, **to_dict(run)},
+            "training": {"command": command, "samples": trainer.seen, **_without_folders(to_dict(run))},
             "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
         }
         if name.startswith("vnect"):
