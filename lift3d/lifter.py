@@ -19,7 +19,7 @@ from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_resnet18-v1.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_resnet18-v2.safetensors"
 
 
 def cut_crop(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
