@@ -40,6 +40,7 @@ class ResultShow:
         self._clip = ClipPictures(first.video) if pictures and first.video else None
         self._rgb: NDArray[np.uint8] | None = None
         self._inset = True
+        self._inset_left_px: int | None = None
         self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._xyz_m))
         self._title = " and ".join(result.name for result in results)
 
@@ -88,7 +89,10 @@ class ResultShow:
             inset_h = min(round(inset_w * self._rgb.shape[0] / self._rgb.shape[1]), height - 2 * margin)
             inset_w = round(inset_h * self._rgb.shape[1] / self._rgb.shape[0])
             inset = cv2.resize(self._rgb, (inset_w, inset_h), interpolation=cv2.INTER_AREA)
-            image[margin : margin + inset_h, margin : margin + inset_w] = inset
+            if self._inset_left_px is None:  # chosen once, so that it stands still in a film
+                self._inset_left_px = emptier_side(image, inset_h, inset_w, margin)
+            left = self._inset_left_px
+            image[margin : margin + inset_h, left : left + inset_w] = inset
         label = f"{self._title}   frame {frame}   {self.time_s[frame]:.2f} s"
         place = (margin, height - margin)
         cv2.putText(image, label, place, cv2.FONT_HERSHEY_SIMPLEX, width / 2200, _INK, max(1, width // 1000), cv2.LINE_AA)
@@ -148,6 +152,12 @@ class ResultShow:
         self.viewer.close()
         if self._clip is not None:
             self._clip.close()
+
+
+def emptier_side(image: NDArray[np.uint8], height: int, width: int, margin: int) -> int:
+    """Left edge in pixels of the upper corner, left or right, in which less is drawn: there an inset hides nobody."""
+    edges = (margin, image.shape[1] - margin - width)
+    return min(edges, key=lambda left: float(image[margin : margin + height, left : left + width].std()))
 
 
 def _stack(results: Sequence[Result]) -> tuple[Floats, Floats, NDArray[np.uint8]]:
