@@ -125,9 +125,7 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     """The averaged weights of a checkpoint (of this network or a shared one) or a weights file."""
     if path.suffix == ".safetensors":
         if isinstance(network, SharedNetwork):
-            raise InputError(
-                f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights"
-            )
+            raise InputError(f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights")
         name = getattr(network.config, "name", "")
         return {k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}
     state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
