@@ -23,7 +23,7 @@ SKELETON = load_skeleton("openpose18")
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """From maps to people; the article's values but for the two thresholds. Lower ones find more people, and more that are none."""
+    """From maps to people; the article's values but for the two thresholds. Lower ones find more people and more phantoms."""
 
     heat_threshold: float = 0.15  # 0..1; a cell below this is no joint; the article says 0.3, but the light network peaks lower
     nms_radius_cells: int = 1  # cells; two joints of one type are at least this far apart
