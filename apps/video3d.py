@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEMO = Path(__file__).resolve().parent / "assets" / "demo.mp4"
 _EPILOG = """exit codes:
   0    a result was written (also an honest empty one, if there are no people in the clip)
+  1    the self-test failed: a figure lies beyond its bound
   2    wrong usage or unusable input; one line says what to do, nothing was written
   130  interrupted; a result folder without config.yaml is not complete
 
@@ -60,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("clip", nargs="?", type=Path, help="video file (mp4, mov, avi, webm, ...); default: the demo clip")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="result folder (default: CLIP_pose3d beside the clip)")
+    parser.add_argument("--export", metavar="FORMATS", help="also write motion files: bvh,glb,trc,c3d,json,npz,angles or all")
+    parser.add_argument(
+        "--selftest", action="store_true", help="lift the demo clip and judge it by its truth: exit code 0 or 1"
+    )
     add_settings(parser)
     return parser
 
@@ -105,22 +110,42 @@ def _whole(text: str | None) -> int | str | None:
 def _run(options: argparse.Namespace) -> int:
     from apps.settings import Settings
 
+    if options.selftest:
+        from apps.selftest import main as selftest
+
+        return selftest(["--quiet"] if options.quiet else [])
     settings = settings_from(options, Settings())
     if options.print_config:
         from posecore.config import describe
 
         print(describe(settings), end="")
         return 0
+    from apps.export import parse_formats
     from apps.pipeline import run_clip
 
+    formats = parse_formats(options.export) if options.export else []
     clip, folder = _places(options.clip, options.output)
     summary = run_clip(clip, folder, settings, options.quiet)
     tell(summary, options.quiet)
+    if formats and summary.persons:
+        _export(folder, formats, options.quiet)
     if options.clip is None and not options.quiet:
         from apps.truth import truth_line
 
         print(truth_line(folder, DEMO.with_suffix(".truth.npz")))
     return 0
+
+
+def _export(folder: Path, formats: list[str], quiet: bool) -> None:
+    """Motion files beside the tables, in the gravity-up world; apps/export.py has more to choose from."""
+    from apps.export import export_result
+    from apps.result_folder import load_result
+
+    paths, notes = export_result(load_result(folder), formats)
+    if not quiet:
+        print("\n".join(map(str, paths)))
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _places(clip: Path | None, output: Path | None) -> tuple[Path, Path]:

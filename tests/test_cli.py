@@ -54,6 +54,19 @@ def test_without_a_clip_the_demo_is_lifted_here_and_its_error_told(clip, world, 
     assert results.read_config(Path("demo_pose3d") / results.CONFIG)["clip"]["path"] == "../../clip.mp4"
 
 
+def test_motion_files_come_with_the_result_if_asked_for(clip, tmp_path, capsys):
+    assert video3d.main([str(clip), "-o", str(tmp_path / "out"), "--export", "bvh,npz", *QUICK]) == 0
+    written = {path.suffix for path in (tmp_path / "out").iterdir()}
+    assert ".bvh" in written
+    assert ".bvh" in capsys.readouterr().out
+
+
+def test_an_unknown_format_is_told_before_the_work(clip, tmp_path, capsys):
+    assert video3d.main([str(clip), "-o", str(tmp_path / "out"), "--export", "fbx"]) == 2
+    assert "bvh" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_quiet_says_nothing(clip, tmp_path, capsys):
     assert video3d.main([str(clip), "-q", "-o", str(tmp_path / "r"), *QUICK]) == 0
     assert capsys.readouterr() == ("", "")
