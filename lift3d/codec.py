@@ -1,4 +1,4 @@
-"""Between joints and maps: training targets from joints, joints from maps. numpy; the half pixel is `cell_centre`'s.
+"""Between joints and maps: training targets from joints, joints from maps. numpy.
 
 Heat maps are softmax maps over all cells: the network's logits times `LOGIT_GAIN`, normalised to sum 1. Trained towards a
 Gaussian of `HEAT_SIGMA_CELLS`, so that the logarithm is a parabola around the peak and its apex is the joint, below a cell.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.heatmap import cells_to_px, px_to_cells
+
 STRIDE = 8
 LOGIT_GAIN = 8.0  # measured: cross-entropy learns with it from the first steps and hardly without
 HEAT_SIGMA_CELLS = 1.0
@@ -17,12 +19,12 @@ SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
 
 def to_cells(xy_px: NDArray) -> NDArray[np.float64]:
     """Crop pixels to cells of stride 8; a cell's centre is at 8 (i + 0.5) - 0.5 px."""
-    return (np.asarray(xy_px, dtype=np.float64) + 0.5) / STRIDE - 0.5
+    return px_to_cells(xy_px, STRIDE)
 
 
 def to_pixels(xy_cells: NDArray) -> NDArray[np.float64]:
     """Inverse of `to_cells`."""
-    return STRIDE * (np.asarray(xy_cells, dtype=np.float64) + 0.5) - 0.5
+    return cells_to_px(xy_cells, STRIDE)
 
 
 def encode_heat(xy_px: NDArray, cells: int) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from backbones.runtime import load_into, make_runner
 from lift3d.codec import decode, mirror_maps
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
-from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.camera import Camera, image_to_ray, rotation_to_ray, scale_xy_px
 from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
@@ -41,7 +41,7 @@ def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop
     size = np.maximum(np.round(2 * crop.scale * (high - low)), 1).astype(int)
     scale = size / (high - low)
     small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    centre = scale * (crop.centre_px - low + 0.5) - 0.5
+    centre = scale_xy_px(crop.centre_px - low, scale)
     return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
 from lift3d.crop import crop_from_points
+from posecore.camera import scale_xy_px
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
@@ -56,7 +57,7 @@ def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.ui
     if scale < 0.5:
         rgb = cv2.resize(rgb, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
         shrink = np.array([[1 / (2 * scale), 0], [0, 1 / (2 * scale)]])
-        offset = matrix[:, :2] @ np.full(2, 0.5 / (2 * scale) - 0.5) + matrix[:, 2]
+        offset = matrix[:, :2] @ scale_xy_px(np.zeros(2), 1 / (2 * scale)) + matrix[:, 2]
         matrix = np.column_stack([matrix[:, :2] @ shrink, offset])
     return cv2.warpAffine(rgb, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
