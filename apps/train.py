@@ -29,7 +29,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
     parser.add_argument("-c", "--config", type=Path, help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, e.g. loop.batch=64")
-    parser.add_argument("--init", type=Path, help="checkpoint.pt or weights (.safetensors) to start a new run from")
+    parser.add_argument("--init", type=Path, help="checkpoint.pt, weights (.safetensors) or the word imagenet: where a new run starts")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare data (default 1)")
     parser.add_argument("--print-config", action="store_true", help="print the effective settings and stop")
     return parser
@@ -65,7 +65,7 @@ def train(options: argparse.Namespace) -> int:
         return 0
     trainer = make_trainer(run, options.data, options.output, options.init, options.workers)
     figures = trainer.run(lambda line: print(line, flush=True))
-    start = f" --init {options.init.parent.name}/{options.init.name}" if options.init else ""
+    start = f" --init {'/'.join(options.init.parts[-2:])}" if options.init else ""
     given = "".join(f" --set {word}" for word in options.set)
     command = f"python apps/train.py {options.network} --data DIR -o RUN{start}{given}"
     for path in write_weights(run, trainer, figures, command):

@@ -45,7 +45,7 @@ def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop
     return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
 
 
-NETWORKS = ("vnect_resnet18", "vnect_resnet50")
+NETWORKS = ("vnect_resnet18", "vnect_lite0", "vnect_resnet50")
 
 
 def make_network(config: LiftConfig) -> nn.Module:

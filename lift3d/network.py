@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from backbones.resnet import PyramidTrunk, conv_bn
+from backbones.resnet import conv_bn
+from backbones.trunk import STRIDE, make_trunk
 
 JOINTS = 21
 MAPS_PER_JOINT = 6  # heat logit, x, y, z, log scale in the image plane, log scale in depth
@@ -21,7 +22,8 @@ class LiftConfig:
 
     name: str = "vnect_resnet18"
     input_px: int = 256  # side of the square crop
-    width: int = 32  # channels of the trunk's first stage; 64 is the published ResNet-18
+    trunk: str = "resnet18"  # see backbones.trunk
+    width: int = 32  # channels of a ResNet trunk's first stage; 64 is the published ResNet-18
     channels: int = 128  # channels at stride 8
 
 
@@ -32,12 +34,12 @@ class VNectResNet18(nn.Module):
     meaningful where the heat map is high; the log scales are natural logarithms of a Laplace scale in metres.
     """
 
-    stride = PyramidTrunk.stride
+    stride = STRIDE
 
     def __init__(self, config: LiftConfig = LiftConfig()) -> None:
         super().__init__()
         self.config = config
-        self.trunk = PyramidTrunk(config.width, config.channels)
+        self.trunk = make_trunk(config.trunk, config.width, config.channels)
         self.head = nn.Sequential(
             conv_bn(config.channels, config.channels, 3),
             nn.ReLU(),

