@@ -1,6 +1,6 @@
 """How good are the weights and the whole way: `python apps/evaluate.py SUBCOMMAND ...`.
 
-  pose2d    the detector on any COCO-format folder, the people photos' val split, or rendered people: AP, PCK
+  pose2d    the detector on any COCO-format folder, people photos' val split, composites, or rendered people: AP, PCK
   lift3d    crops of the people photos' val split, or rendered people: PCK, MPJPE, PA-MPJPE, honesty of the error bars
   pose2sim  two real clips with 3D truth through the whole pipeline: before and after the fit, root, reprojection
 
@@ -29,7 +29,15 @@ def make_parser() -> argparse.ArgumentParser:
     pose.add_argument("--annotations", type=Path, help="person_keypoints_*.json in COCO's format")
     pose.add_argument("--images", type=Path, help="folder of the pictures that the annotations name")
     pose.add_argument("--set", dest="name", choices=("people", "synthetic"), help="instead: a set of ours, in --data")
-    pose.add_argument("--data", type=Path, help="folder of that set")
+    pose.add_argument(
+        "--held-out", action="store_true", help="of these only the pictures that our training leaves out, by name"
+    )
+    pose.add_argument(
+        "--composites", type=int, default=0, metavar="N", help="instead: N scenes of val people before held-out backgrounds"
+    )
+    pose.add_argument(
+        "--data", type=Path, help="folder of that set; with --composites the one that holds people/ and backgrounds/"
+    )
     pose.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
     lift = commands.add_parser("lift3d", help="the lifter on crops")
     lift.add_argument("--set", dest="name", choices=("people", "synthetic"), default="people")
@@ -48,7 +56,8 @@ def run_pose2d(options: argparse.Namespace) -> dict[str, Any]:
     """The detector's figures."""
     from apps.evaluate_pose2d import evaluate_detector
 
-    return evaluate_detector(options.annotations, options.images, options.name, options.data, options.weights)
+    where = (options.annotations, options.images, options.name, options.data)
+    return evaluate_detector(*where, options.weights, options.composites, options.held_out)
 
 
 def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The detector's accuracy: on any COCO-format folder, on the people photos' val split, on rendered people."""
+"""The detector's accuracy: on any COCO-format folder, on the people photos' val split, on composites, on rendered people."""
 
 from __future__ import annotations
 
@@ -24,15 +24,27 @@ Picture = tuple[int, Callable[[], NDArray[np.uint8]]]  # image id and how to rea
 
 
 def evaluate_detector(
-    annotations: Path | None, images: Path | None, name: str | None, data: Path | None, weights: Path | None
+    annotations: Path | None,
+    images: Path | None,
+    name: str | None,
+    data: Path | None,
+    weights: Path | None,
+    composites: int = 0,
+    held_out_only: bool = False,
 ) -> dict[str, float]:
-    """Figures on an annotation file and its pictures, or on the set `name` ('people', 'synthetic') in the folder `data`."""
-    if (annotations and images) is None and (name and data) is None:
-        raise InputError("say what to evaluate on: --annotations FILE --images DIR, or --set people --data DIR")
+    """Figures on an annotation file and its pictures, or on the set `name` ('people', 'synthetic') in the folder `data`, or on
+    `composites` scenes made of the folders people and backgrounds in `data`."""
+    if not (annotations and images) and not (data and (name or composites)):
+        raise InputError(
+            "say what to evaluate on: --annotations FILE --images DIR, --set people --data DIR, or --composites N --data DIR"
+        )
     from pose2d.estimator import PoseEstimator
 
     if annotations and images:
-        return evaluate_coco(PoseEstimator(weights), annotations, images)
+        return evaluate_coco(PoseEstimator(weights), annotations, images, held_out_only)
+    if composites:
+        assert data is not None
+        return evaluate_composites(PoseEstimator(weights), data, composites)
     from training.people import load_people
     from training.rendered import load_rendered_samples
 
@@ -41,16 +53,32 @@ def evaluate_detector(
     return evaluate_samples(PoseEstimator(weights), samples)
 
 
-def evaluate_coco(detector: Detector, annotations: Path, images: Path) -> dict[str, float]:
-    """AP and PCK (training.coco_eval) on an annotation file and its folder of pictures."""
+def evaluate_coco(detector: Detector, annotations: Path, images: Path, held_out_only: bool = False) -> dict[str, float]:
+    """AP and PCK (training.coco_eval) on an annotation file and its folder of pictures; all, or those our training left out."""
     from training.coco import file_reader
     from training.coco_eval import coco_dataset, coco_keypoint_ap
+    from training.held_out import is_held_out
 
     if not images.is_dir():
         raise InputError(f"no folder {images}; give the folder of the pictures with --images")
     dataset = coco_dataset(annotations)
+    if held_out_only:
+        dataset["images"] = [image for image in dataset["images"] if is_held_out(image["file_name"])]
+        kept = {image["id"] for image in dataset["images"]}
+        dataset["annotations"] = [a for a in dataset["annotations"] if a["image_id"] in kept]
     pictures = [(image["id"], file_reader(images / image["file_name"])) for image in dataset["images"]]
-    return coco_keypoint_ap(dataset, detect_all(detector, pictures))
+    return {"pictures": float(len(pictures))} | coco_keypoint_ap(dataset, detect_all(detector, pictures))
+
+
+def evaluate_composites(detector: Detector, data: Path, count: int) -> dict[str, float]:
+    """AP and PCK on held-out composites: of all val people, four fifths gymnasts, and of upright and sporting ones alone."""
+    from training.held_out import held_out_composites
+
+    figures: dict[str, float] = {}
+    for prefix, sources in (("", ()), ("upright_", ("ccp", "sports"))):
+        scenes = held_out_composites(data / "people", data / "backgrounds", count, sources)
+        figures |= {f"{prefix}{name}": value for name, value in evaluate_samples(detector, scenes).items()}
+    return figures
 
 
 def evaluate_samples(detector: Detector, samples: list[Any]) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 
 from posecore.errors import InputError
 from posecore.types import Crop
+from training import scenes
 from training.augment import AugmentConfig, change_picture, move_person, similarity
 from training.coco import load_coco
 from training.lift_data import lift_target, make_example, person_crop, warp
@@ -238,6 +239,29 @@ def test_composites_label_everybody_and_hide_what_is_covered():
     assert max(counts) == 3
     hidden = [p.trust.min() for s in scenes for p in s.people[:-1]]
     assert min(hidden) == 0.5  # somebody stands behind somebody
+
+
+def test_a_person_covered_bit_by_bit_is_as_unknown_as_one_covered_at_once():
+    person = random_person(6)
+    x = person.xy_px[:, 0]
+    halves = [np.zeros((200, 200), np.float32) for _ in range(2)]
+    halves[0][:, : int(np.median(x))] = halves[1][:, int(np.median(x)) :] = 1
+    once, bit_by_bit = scenes._under(person, halves[0]), scenes._under(person, halves[0]) | scenes._under(person, halves[1])
+    assert (scenes._behind(person, once).trust[once] == 0.5).all()
+    assert (scenes._behind(person, once).trust[~once] == 1).all()
+    assert not scenes._behind(person, bit_by_bit).trust.any()
+
+
+def test_joints_that_the_mask_missed_are_unknown_in_a_composite():
+    person = random_person(6)
+    alpha = np.zeros((200, 200), np.float32)
+    middle = int(np.median(person.xy_px[:, 0]))
+    alpha[:, :middle] = 1
+    trust = scenes._only_cut_out(person, alpha, 10.0).trust
+    beyond = person.xy_px[:, 0] - middle
+    assert (trust[beyond > 12] == 0).all()
+    assert (trust[beyond < 8] == 1).all()
+    assert (beyond > 12).any()
 
 
 def ideal_maps(person, size_px, log_b=-3.0):

@@ -17,6 +17,7 @@ from posecore.config import describe, to_dict
 from posecore.errors import InputError
 from posecore.weights import load_weights, save_weights
 from training.coco import file_reader, load_coco
+from training.held_out import background_files, is_held_out
 from training.lift_task import LiftLesson, LiftTask
 from training.loop import LoopConfig, Trainer
 from training.people import load_people
@@ -39,8 +40,8 @@ class DataFolders:
     """Where the sources lie; an empty name leaves one out."""
 
     people: str = "people"  # photos of one labelled person (people.json.gz and shards)
-    coco: str = "coco_people"  # fully labelled photos: people.json and images
-    backgrounds: str = "backgrounds"  # pictures without people
+    coco: str = "coco_people"  # fully labelled photos: people.json and images; one in five is held out
+    backgrounds: str = "backgrounds"  # pictures without people; one in five is held out
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
@@ -93,11 +94,10 @@ def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Samp
 
 
 def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: PoseLesson) -> SceneMaker:
-    """Scenes of several people from all sources."""
-    backgrounds = sorted((root / data.backgrounds).glob("*.jpg"))
-    if not backgrounds:
-        raise InputError(f"no pictures (*.jpg) in {root / data.backgrounds}; the detector's composites need backgrounds")
+    """Scenes of several people from all sources, without what is held out (training.held_out)."""
+    backgrounds = background_files(root / data.backgrounds, held_out=False)
     scenes = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
+    scenes = [s for s in scenes if not is_held_out(s.key)]
     photos, rendered = ([s for s in people if (s.source == "rendered") == wanted] for wanted in (False, True))
     return SceneMaker(photos, scenes, rendered, [file_reader(p) for p in backgrounds], lesson.scene)
 

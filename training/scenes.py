@@ -19,6 +19,7 @@ from training.augment import AugmentConfig, change_colours, change_picture, move
 from training.lift_data import warp
 from training.samples import PersonLabel, Sample
 
+CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
 
 Reader = Callable[[], NDArray[np.uint8]]
@@ -89,14 +90,17 @@ class SceneMaker:
         canvas = self._background(rng).astype(np.float32)
         chances = np.array(self.config.people)
         people: list[PersonLabel] = []
+        covered: list[NDArray[np.bool_]] = []  # per person, the joints behind others
         for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
             sample = self.cutouts[rng.integers(len(self.cutouts))]
             rgb, alpha, person = self._cut_out(sample, rng)
             if alpha.sum() < 200:
                 continue
-            people = [_behind(p, alpha) for p in people]
+            covered = [c | _under(p, alpha) for p, c in zip(people, covered, strict=True)]
             canvas += alpha[..., None] * (rgb - canvas)
             people.append(person)
+            covered.append(np.zeros(len(person.trust), dtype=bool))
+        people = [_behind(p, c) for p, c in zip(people, covered, strict=True)]
         keep = [p for p in people if _mostly_inside(p, size)]
         ignored = [p.box_xyxy_px for p in people if not _mostly_inside(p, size)]
         return Scene(canvas.astype(np.uint8), keep, True, np.array(ignored, dtype=float).reshape(-1, 4))
@@ -116,7 +120,8 @@ class SceneMaker:
         rgb = change_colours(sample.read(), rng, config.augment)
         mask = decode_mask(person.mask) * np.uint8(255)
         alpha = cv2.GaussianBlur(warp(mask, matrix, size), (0, 0), 0.8).astype(np.float32) / 255
-        return warp(rgb, matrix, size).astype(np.float32), alpha, move_person(person, matrix, rotation, flip)
+        moved = _only_cut_out(move_person(person, matrix, rotation, flip), alpha, CUT_OFF * share * size)
+        return warp(rgb, matrix, size).astype(np.float32), alpha, moved
 
     def _whole(self, samples: list[Sample], rng: np.random.Generator) -> Scene:
         """A labelled picture, scaled so that one of its people has a fair size, shifted and turned."""
@@ -162,12 +167,26 @@ def _mostly_inside(person: PersonLabel, size: int) -> bool:
     return bool(known.any() and _inside(person, size)[known].mean() > 0.3)
 
 
-def _behind(person: PersonLabel, alpha: NDArray) -> PersonLabel:
-    """The person after somebody was pasted in front: covered joints are hidden, and unknown when nearly all are."""
+def _only_cut_out(person: PersonLabel, alpha: NDArray, reach_px: float) -> PersonLabel:
+    """The person as cut out: joints on the canvas with no mask within reach are unknown, for the mask missed them."""
     size = len(alpha)
     x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
-    covered = (alpha[y, x] > 0.5) & _inside(person, size)
+    near = cv2.blur(alpha, (2 * round(reach_px) + 1,) * 2, borderType=cv2.BORDER_CONSTANT)[y, x] > 1e-3
+    lost = _inside(person, size) & ~near
+    return replace(person, trust=np.where(lost, 0, person.trust).astype(np.float32))
+
+
+def _under(person: PersonLabel, alpha: NDArray) -> NDArray[np.bool_]:
+    """(26,) joints that the person pasted with `alpha` covers."""
+    size = len(alpha)
+    x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
+    return (alpha[y, x] > 0.5) & _inside(person, size)
+
+
+def _behind(person: PersonLabel, covered: NDArray[np.bool_]) -> PersonLabel:
+    """The person with others in front: covered joints are hidden, and all are unknown when nearly all are covered."""
     trust = np.where(covered, np.minimum(person.trust, 0.5), person.trust).astype(np.float32)
-    if covered.sum() > MOSTLY_COVERED * (person.trust > 0).sum():
+    known = person.trust > 0
+    if (covered & known).sum() > MOSTLY_COVERED * known.sum():
         trust = np.zeros_like(trust)
     return replace(person, trust=trust)
