@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.efficientnet_lite import EfficientNetLite0
+from posecore.errors import InputError
 from training.curves import draw_curves
 
 Batch = dict[str, Tensor]
@@ -193,8 +194,19 @@ class Trainer:
         part.replace(self.folder / "checkpoint.pt")
 
     def _resume(self) -> None:
+        """Go on from the checkpoint; learning rates and decays are those of today's settings. InputError if it does not fit."""
         state = torch.load(self.folder / "checkpoint.pt", map_location=self.config.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        settings = [{k: group[k] for k in ("share", "weight_decay")} for group in self.optimizer.param_groups]
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"{self.folder} holds a run of another network or other frozen blocks ({reason}); go on with its settings, "
+                "or start a new folder with --init"
+            ) from None
+        for group, own in zip(self.optimizer.param_groups, settings, strict=True):
+            group.update(own)
         self.ema.state = state["ema"]
         self.step, self.seen = state["step"], state["seen"]
