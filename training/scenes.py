@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, random_rotation, similarity
 from training.lift_data import warp
+from training.mix import SourceMix
 from training.samples import PersonLabel, Sample
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
@@ -36,11 +37,21 @@ class SceneShares:
 
 
 @dataclass(frozen=True)
+class PhotoShares:
+    """How often a source of single people is drawn, as a cut-out or as a whole photo; the rest of them is never drawn."""
+
+    ccp: float = 1.0  # street fashion, upright
+    sports: float = 2.0  # action
+    lspet: float = 2.0  # gymnasts in every orientation
+
+
+@dataclass(frozen=True)
 class SceneConfig:
     """What the canvas shows."""
 
     size_px: int = 256  # side of the canvas
     shares: SceneShares = field(default_factory=SceneShares)
+    photos: PhotoShares = field(default_factory=PhotoShares)
     people: tuple[float, ...] = (0.08, 0.27, 0.3, 0.18, 0.1, 0.07)  # chances of 0, 1, 2, ... people in a composite
     height_share: tuple[float, float] = (0.28, 1.4)  # of the canvas: a person's longer side; above 1 cut by the border
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
@@ -62,7 +73,9 @@ class SceneMaker:
     def __init__(
         self, photos: list[Sample], scenes: list[Sample], rendered: list[Sample], backgrounds: list[Reader], config: SceneConfig
     ) -> None:
-        self.cutouts = [s for s in photos if s.people[0].mask is not None]
+        shares = asdict(config.photos)
+        self.cutouts = SourceMix([s for s in photos if s.people[0].mask is not None], shares)
+        self.photos = SourceMix(photos, shares)
         self.pools = {"photo": photos, "scene": scenes, "rendered": rendered}
         self.backgrounds, self.config = backgrounds, config
 
@@ -72,8 +85,12 @@ class SceneMaker:
         shares = {k: v for k, v in wanted.items() if v > 0 and (k == "composite" or self.pools[k])}
         kinds = list(shares)
         kind = kinds[rng.choice(len(kinds), p=np.array(list(shares.values())) / sum(shares.values()))]
-        scene = self._composite(rng) if kind == "composite" else self._whole(self.pools[kind], rng)
+        scene = self._composite(rng) if kind == "composite" else self._whole(self._draw(kind, rng), rng)
         return replace(scene, rgb=change_picture(scene.rgb, rng, self.config.augment))
+
+    def _draw(self, kind: str, rng: np.random.Generator) -> Sample:
+        pool = self.pools[kind]
+        return self.photos.draw(rng) if kind == "photo" else pool[rng.integers(len(pool))]
 
     def _background(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """A random window of a random background."""
@@ -92,7 +109,7 @@ class SceneMaker:
         people: list[PersonLabel] = []
         covered: list[NDArray[np.bool_]] = []  # per person, the joints behind others
         for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
-            sample = self.cutouts[rng.integers(len(self.cutouts))]
+            sample = self.cutouts.draw(rng)
             rgb, alpha, person = self._cut_out(sample, rng)
             if alpha.sum() < 200:
                 continue
@@ -123,10 +140,9 @@ class SceneMaker:
         moved = _only_cut_out(move_person(person, matrix, rotation, flip), alpha, CUT_OFF * share * size)
         return warp(rgb, matrix, size).astype(np.float32), alpha, moved
 
-    def _whole(self, samples: list[Sample], rng: np.random.Generator) -> Scene:
+    def _whole(self, sample: Sample, rng: np.random.Generator) -> Scene:
         """A labelled picture, scaled so that one of its people has a fair size, shifted and turned."""
         config, size = self.config, self.config.size_px
-        sample = samples[rng.integers(len(samples))]
         focus = sample.people[rng.integers(len(sample.people))].box_xyxy_px
         longer = max(float((focus[2:] - focus[:2]).max()), 8.0)
         side = longer / np.exp(rng.uniform(*np.log(config.height_share)))

@@ -1,0 +1,31 @@
+"""How often which source is drawn, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from posecore.errors import InputError
+from training.samples import Sample
+
+
+class SourceMix:
+    """Draws samples so that a source's share is its weight; a weight of 0 leaves it out, an unnamed source is never drawn.
+
+    InputError where samples came, but of no source that is drawn.
+    """
+
+    def __init__(self, samples: Sequence[Sample], shares: Mapping[str, float]) -> None:
+        self.by_source = {name: [s for s in samples if s.source == name] for name in shares}
+        self.shares = {name: share for name, share in shares.items() if share > 0 and self.by_source[name]}
+        if samples and not self.shares:
+            came = sorted({s.source for s in samples})
+            raise InputError(f"no samples of the sources {', '.join(shares)}; there are {', '.join(came)}")
+
+    def draw(self, rng: np.random.Generator, without: str = "") -> Sample:
+        """One sample, not of the source `without`."""
+        names = [name for name in self.shares if name != without]
+        p = np.array([self.shares[name] for name in names])
+        pool = self.by_source[names[rng.choice(len(names), p=p / p.sum())]]
+        return pool[rng.integers(len(pool))]
