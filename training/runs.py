@@ -126,7 +126,7 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
 
 
 def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
-    """The averaged weights of a checkpoint (of this network or a shared one) or a weights file."""
+    """A checkpoint's averaged weights (of this network, a shared one, or the other's trunk) or a weights file."""
     if path.suffix == ".safetensors":
         if isinstance(network, SharedNetwork):
             raise InputError(f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights")
@@ -136,7 +136,11 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     shared = any(k.startswith("lifter.") for k in state)
     if shared and not isinstance(network, SharedNetwork):
         state = split_shared(state)[isinstance(network, OpenPoseLight)]
-    missing = [k for k in network.state_dict() if k not in state]
+    wanted = set(network.state_dict())
+    trunk = {k for k in wanted if k.startswith("trunk.")}
+    if not wanted <= set(state) and trunk and trunk <= set(state):
+        return {k: state[k] for k in trunk}  # the other network's trunk; the head starts anew
+    missing = sorted(wanted - set(state))
     if missing:
         raise InputError(f"{path} lacks {len(missing)} of the network's tensors, first {missing[0]}; it is of another network")
     return state
