@@ -4,45 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from backbones.runtime import load_into, make_runner
 from lift3d.codec import decode, mirror_maps
+from lift3d.crop import cut_crop
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
-from posecore.camera import Camera, image_to_ray, rotation_to_ray, scale_xy_px
+from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_resnet18-v2.safetensors"
-
-
-def cut_crop(rgb: NDArray[np.uint8], crop: Crop) -> NDArray[np.uint8]:
-    """The crop's pixels (S, S, 3); black outside the picture. Strong reductions average first, so that nothing flickers."""
-    if crop.scale < 0.5:
-        rgb, crop = _shrink(rgb, crop)
-    size = (crop.size_px, crop.size_px)
-    return cv2.warpAffine(rgb, crop.matrix_crop_image, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-
-
-def _shrink(rgb: NDArray[np.uint8], crop: Crop) -> tuple[NDArray[np.uint8], Crop]:
-    """The neighbourhood of the crop at twice its final size, and the crop in it."""
-    reach = 0.5 * crop.side_px + 2
-    low = np.maximum(np.floor(crop.centre_px - reach), 0).astype(int)
-    high = np.minimum(np.ceil(crop.centre_px + reach), [rgb.shape[1], rgb.shape[0]]).astype(int)
-    if (high - low < 1).any():
-        return rgb, crop
-    part = rgb[low[1] : high[1], low[0] : high[0]]
-    size = np.maximum(np.round(2 * crop.scale * (high - low)), 1).astype(int)
-    scale = size / (high - low)
-    small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
-    centre = scale_xy_px(crop.centre_px - low, scale)
-    return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
 
 
 NETWORKS = ("vnect_resnet18", "vnect_lite0", "vnect_resnet50")
@@ -58,7 +35,7 @@ def make_network(config: LiftConfig) -> nn.Module:
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
-    `input_px` is the side of the crops it wants; see `lift3d.crop` for where to cut them. With `mirror` every crop is seen
+    `input_px` is the side of the crops it wants; `lift3d.crop` says where to cut, and cuts. With `mirror` every crop is seen
     twice, once in the mirror, and the answers are averaged: a little more accurate, left and right alike, twice the time.
     """
 

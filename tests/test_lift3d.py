@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lift3d import codec
-from lift3d.crop import crop_from_detection, crop_from_points
-from lift3d.lifter import Lifter, cut_crop
+from lift3d.crop import crop_from_detection, crop_from_points, cut_crop, turned_matrix
+from lift3d.lifter import Lifter
 from lift3d.loss import lift_loss, vnect_loss
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectMaps, VNectResNet50
@@ -118,6 +118,24 @@ def test_cut_crop_puts_a_spot_where_the_crop_says(side):
     v, u = np.mgrid[0:128, 0:128]
     centre = np.array([(cut * u).sum(), (cut * v).sum()]) / cut.sum()
     np.testing.assert_allclose(centre, crop.to_crop(at), atol=0.1)  # 8-bit rounding of the spot's skirts
+
+
+@pytest.mark.parametrize("side", [96.0, 700.0])  # about as it is, strongly reduced
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_turned_crop_shows_all_its_corners_and_puts_a_spot_where_its_matrix_says(side, mirrored):
+    turn = np.array([[np.cos(0.8), -np.sin(0.8)], [np.sin(0.8), np.cos(0.8)]]) * ([[-1.0], [1.0]] if mirrored else 1.0)
+    crop = Crop(np.array([602.3, 591.8]), side, 128)
+    matrix = turned_matrix(crop, turn)
+    white = np.full((1200, 1200), 255, np.uint8)
+    assert cut_crop(white, crop, turn).min() == 255
+    at = crop.centre_px + side * np.array([0.21, -0.13])
+    y, x = np.mgrid[0:1200, 0:1200]
+    spot = 255 * np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * (side / 40) ** 2))
+    cut = cut_crop(spot.astype(np.uint8), crop, turn).astype(float)
+    v, u = np.mgrid[0:128, 0:128]
+    np.testing.assert_allclose(
+        np.array([(cut * u).sum(), (cut * v).sum()]) / cut.sum(), matrix[:, :2] @ at + matrix[:, 2], atol=0.15
+    )
 
 
 def test_crops_follow_the_known_joints_only():

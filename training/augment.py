@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lift3d.crop import turned_matrix
 from posecore.types import Crop
 from training.samples import LABELS, PersonLabel
 
@@ -32,9 +33,7 @@ def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float6
     R = np.array([[c, -s], [s, c]])
     if flip:
         R = np.diag([-1.0, 1.0]) @ R
-    middle = np.full(2, (crop.size_px - 1) / 2)
-    A = crop.scale * R
-    return np.column_stack([A, middle - A @ crop.centre_px])
+    return turned_matrix(crop, R)
 
 
 def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip: bool) -> PersonLabel:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
-from lift3d.crop import crop_from_points
-from posecore.camera import scale_xy_px
+from lift3d.crop import crop_from_points, cut_crop
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
@@ -52,14 +50,11 @@ def make_example(
 
 
 def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.uint8]:
-    """The crop's pixels; black outside the picture (as VNect), blurred before a strong reduction."""
+    """The pixels (S, S) or (S, S, 3) that a similarity (2, 3) moves to the crop, as the lifter would cut them in use."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if scale < 0.5:
-        rgb = cv2.resize(rgb, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
-        shrink = np.array([[1 / (2 * scale), 0], [0, 1 / (2 * scale)]])
-        offset = matrix[:, :2] @ scale_xy_px(np.zeros(2), 1 / (2 * scale)) + matrix[:, 2]
-        matrix = np.column_stack([matrix[:, :2] @ shrink, offset])
-    return cv2.warpAffine(rgb, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    turn = matrix[:, :2] / scale
+    centre = turn.T @ ((size_px - 1) / 2 - matrix[:, 2]) / scale
+    return cut_crop(rgb, Crop(centre, size_px / scale, size_px), turn)
 
 
 def lift_target(person: PersonLabel, size_px: int) -> dict[str, NDArray[np.float32]]:
