@@ -7,30 +7,27 @@ Every clip gets its result folder in OUT, and OUT/summary.csv one line. A clip c
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
 
-from apps.video3d import add_settings, guarded, settings_from
+from apps.command_line import Parser, add_choices, add_settings, guarded, print_settings, settings_from
 
 _EPILOG = """exit codes: 0 every clip was lifted or had been; 1 some failed, see the table; 2 wrong usage"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code (see --help)."""
-    parser = argparse.ArgumentParser(
-        prog="batch", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="batch", description=__doc__, epilog=_EPILOG)
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIPS", help="folders of clips, or clips")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", required=True, help="folder for the result folders")
     parser.add_argument("--again", action="store_true", help="lift clips again that are done")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="local: one after another (default)")
     parser.add_argument("--workers", type=int, default=2, help="with --engine ray: clips at the same time (default 2)")
+    add_choices(parser)
     add_settings(parser)
     options = parser.parse_args(arguments)
     return guarded(lambda: _run(options))
@@ -42,6 +39,8 @@ def _run(options: argparse.Namespace) -> int:
     from posecore.errors import ConfigError, InputError
 
     settings = settings_from(options, Settings())
+    if options.print_config:
+        return print_settings(settings)
     if options.workers < 1:
         raise ConfigError(f"--workers: expected at least 1, got {options.workers}")
     jobs = find_jobs(options.clips, options.output, options.again)

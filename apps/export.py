@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
+
+from apps.command_line import Parser, add_frame, guarded
 
 if TYPE_CHECKING:
     from apps.result_folder import Result
@@ -23,36 +25,40 @@ if TYPE_CHECKING:
 FORMATS = ("bvh", "glb", "trc", "c3d", "json", "npz", "angles")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: 0 done, 2 for bad input or a missing library."""
+    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="export", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="result folder of video3d")
-    parser.add_argument("--format", default="bvh", help=f"one or more of {','.join(FORMATS)}, or all (default bvh)")
-    parser.add_argument("--frame", choices=("world", "camera"), default="world", help="world: gravity up, floor at 0 (default)")
-    parser.add_argument("--bvh-unit", choices=("m", "cm"), default="m", help="m opens in Blender at scale 1 (default)")
+    parser.add_argument("--format", default="bvh", metavar="LIST", help=f"some of {','.join(FORMATS)}, or all (default bvh)")
+    add_frame(parser)
+    parser.add_argument(
+        "--bvh-unit", choices=("m", "cm"), default="m", help="m opens in Blender at scale 1 (default); cm suits MotionBuilder"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder to write to (default: the result folder)")
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Export; 0 done, 2 for bad input or a missing library."""
-    options = make_parser().parse_args(argv)
-    from posecore.errors import PoseError
+def _run(options: argparse.Namespace) -> int:
+    from apps.result_folder import load_result
 
-    try:
-        from apps.result_folder import load_result
-
-        formats = parse_formats(options.format)
-        result = load_result(options.folder)
-        unit_m = {"m": 1.0, "cm": 0.01}[options.bvh_unit]
-        paths, notes = export_result(result, formats, options.frame, options.output, unit_m)
-    except PoseError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(map(str, paths)))
-    for note in notes:
-        print(f"export: {note}", file=sys.stderr)
+    formats = parse_formats(options.format)
+    unit_m = {"m": 1.0, "cm": 0.01}[options.bvh_unit]
+    paths, notes = export_result(load_result(options.folder), formats, options.frame, options.output, unit_m)
+    tell_files(paths, notes)
     return 0
+
+
+def tell_files(paths: Sequence[Path], notes: Sequence[str]) -> None:
+    """Files on stdout, one a line; what the user should know of them on stderr."""
+    for path in paths:
+        print(path)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def parse_formats(words: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
-from apps.video3d import add_settings, guarded, settings_from, tell
+from apps.command_line import Parser, add_choices, add_settings, guarded, print_settings, settings_from, tell
 
 if TYPE_CHECKING:
     from apps.pipeline import Observed, Summary
@@ -28,10 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="refit", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="refit", description=__doc__, epilog=_EPILOG)
     parser.add_argument("folder", metavar="DIR", type=Path, help="result folder of video3d; its files are replaced")
+    add_choices(parser)
     add_settings(parser)
     return parser
 
@@ -39,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from apps.settings import Settings
     from posecore import results
-    from posecore.config import describe, override
+    from posecore.config import override
     from posecore.errors import ConfigError, InputError
 
     config = results.read_config(options.folder / results.CONFIG)
@@ -48,8 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     old = override(Settings(), config["settings"])
     settings = settings_from(options, old)
     if options.print_config:
-        print(describe(settings), end="")
-        return 0
+        return print_settings(settings)
     changed = [group for group in _OF_THE_NETWORKS if getattr(settings, group) != getattr(old, group)]
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act on the networks; run video3d again to change them")

@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
+from apps.command_line import Parser, guarded
 
-def main(argv: list[str] | None = None) -> int:
-    """Write the report; 0 done, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: 0 done, 2 for bad input."""
+    parser = Parser(prog="report", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="result folder of video3d")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="page to write (default: DIR/report.html)")
     parser.add_argument(
-        "--what-if-fov", type=float, nargs="+", default=[], metavar="DEG", help="vertical fields of view to tell distances for"
+        "--what-if-fov",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="DEG",
+        help="vertical fields of view in degrees to tell distances for, besides usual ones: those your camera may have",
     )
-    options = parser.parse_args(argv)
-    from posecore.errors import ConfigError, PoseError
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _run(options))
 
-    try:
-        if any(not 1 <= fov <= 170 for fov in options.what_if_fov):
-            raise ConfigError(f"--what-if-fov: expected 1 to 170 degrees, got {options.what_if_fov}")
-        print(write_report(options.folder, options.output, tuple(options.what_if_fov)))
-    except PoseError as error:
-        print(f"report: {error}", file=sys.stderr)
-        return 2
+
+def _run(options: argparse.Namespace) -> int:
+    from posecore.errors import ConfigError
+
+    for fov_deg in options.what_if_fov:
+        if not 1 <= fov_deg <= 170:
+            raise ConfigError(f"--what-if-fov: expected 1 to 170 degrees, got {fov_deg:g}")
+    print(write_report(options.folder, options.output, tuple(options.what_if_fov)))
     return 0
 
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the fit's matrices are small: threads that wait for each other cost most
 
-from posecore.errors import InputError, PoseError
-
-if TYPE_CHECKING:
-    from apps.settings import Settings
+from apps.command_line import Parser, add_choices, add_frame, add_settings, guarded, print_settings, settings_from, tell
+from posecore.errors import InputError
 
 DEMO = Path(__file__).resolve().parent / "assets" / "demo.mp4"
 _EPILOG = """exit codes:
@@ -37,74 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return guarded(lambda: _run(options))
 
 
-def guarded(run: Any) -> int:
-    """Run a command; what the user can mend becomes one line and exit code 2, an interruption 130."""
-    try:
-        return run()
-    except PoseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone; nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:  # a full disk, a folder taken away while we write
-        print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
-        return 2
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="video3d", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="video3d", description=__doc__, epilog=_EPILOG)
     parser.add_argument("clip", nargs="?", type=Path, help="video file (mp4, mov, avi, webm, ...); default: the demo clip")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="result folder (default: CLIP_pose3d beside the clip)")
-    parser.add_argument("--export", metavar="FORMATS", help="also write motion files: bvh,glb,trc,c3d,json,npz,angles or all")
+    parser.add_argument(
+        "--export", metavar="LIST", help="also write motion files: some of bvh,glb,trc,c3d,json,npz,angles, or all"
+    )
+    add_frame(parser)
+    parser.add_argument("--report", action="store_true", help="also write report.html, a page to judge the result by")
     parser.add_argument(
         "--selftest", action="store_true", help="lift the demo clip and judge it by its truth: exit code 0 or 1"
     )
+    add_choices(parser)
     add_settings(parser)
     return parser
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """The options that video3d and refit share."""
-    camera = parser.add_mutually_exclusive_group()
-    camera.add_argument("--fov", metavar="DEG", help="vertical field of view in degrees (phones: 36-45 wide, 60-69 tall)")
-    camera.add_argument("--focal-px", metavar="PX", help="focal length in pixels of the clip as shown")
-    camera.add_argument(
-        "--camera", metavar="FILE", help="calibration (YAML or JSON): K or fx fy cx cy, distortion, width, height"
-    )
-    parser.add_argument("--height", metavar="METRES", help="stature of the people in metres (default: an average adult)")
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--people", metavar="N", help="keep only the N people seen longest and largest")
-    who.add_argument("--person", metavar="ID", help="keep only the person of this number")
-    parser.add_argument("--no-overlay", action="store_true", help="do not draw overlay.mp4 (saves a pass over the clip)")
-    parser.add_argument("--config", metavar="FILE", type=Path, help="settings from a YAML file, as --print-config writes it")
-    parser.add_argument("--set", metavar="A.B=V", action="append", default=[], help="change any setting; may be repeated")
-    parser.add_argument("--print-config", action="store_true", help="print all settings with units and advice, and stop")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress line, no warnings, no summary")
-
-
-def settings_from(options: argparse.Namespace, base: Settings) -> Settings:
-    """`base` with file, --set and the short options put in, the last winning. ConfigError."""
-    from posecore.config import override, override_from_file, override_from_words
-
-    settings = override_from_file(base, options.config) if options.config else base
-    settings = override_from_words(settings, options.set)
-    camera = {"fov_deg": options.fov, "focal_px": options.focal_px, "file": options.camera}
-    if any(value is not None for value in camera.values()):
-        settings = override(settings, {"camera": camera})
-    people = {"height_m": options.height, "people": _whole(options.people), "person": _whole(options.person)}
-    settings = override(settings, {"people": {k: v for k, v in people.items() if v is not None}})
-    return override(settings, {"output": {"overlay": False}}) if options.no_overlay else settings
-
-
-def _whole(text: str | None) -> int | str | None:
-    """Text as a whole number if it is one; else as it is, for the settings to refuse by name."""
-    return int(text) if text is not None and text.isdigit() else text
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -116,36 +57,33 @@ def _run(options: argparse.Namespace) -> int:
         return selftest(["--quiet"] if options.quiet else [])
     settings = settings_from(options, Settings())
     if options.print_config:
-        from posecore.config import describe
-
-        print(describe(settings), end="")
-        return 0
+        return print_settings(settings)
     from apps.export import parse_formats
     from apps.pipeline import run_clip
 
     formats = parse_formats(options.export) if options.export else []
     clip, folder = _places(options.clip, options.output)
-    summary = run_clip(clip, folder, settings, options.quiet)
-    tell(summary, options.quiet)
-    if formats and summary.persons:
-        _export(folder, formats, options.quiet)
+    tell(run_clip(clip, folder, settings, options.quiet), options.quiet)
+    _write_more(folder, formats, options)
     if options.clip is None and not options.quiet:
-        from apps.truth import truth_line
+        from apps.result_folder import load_result
+        from apps.truth import read_truth, truth_line
 
-        print(truth_line(folder, DEMO.with_suffix(".truth.npz")))
+        print(truth_line(load_result(folder), read_truth(DEMO.with_suffix(".truth.npz"))))
     return 0
 
 
-def _export(folder: Path, formats: list[str], quiet: bool) -> None:
-    """Motion files beside the tables, in the gravity-up world; apps/export.py has more to choose from."""
-    from apps.export import export_result
+def _write_more(folder: Path, formats: list[str], options: argparse.Namespace) -> None:
+    """Motion files and report beside the tables, as asked for; apps/export.py and apps/report.py have more to choose from."""
+    from apps.export import export_result, tell_files
+    from apps.report import write_report
     from apps.result_folder import load_result
 
-    paths, notes = export_result(load_result(folder), formats)
-    if not quiet:
-        print("\n".join(map(str, paths)))
-        for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+    paths, notes = export_result(load_result(folder), formats, options.frame) if formats else ([], [])
+    if options.report:
+        paths.append(write_report(folder))
+    if not options.quiet:
+        tell_files(paths, notes)
 
 
 def _places(clip: Path | None, output: Path | None) -> tuple[Path, Path]:
@@ -155,15 +93,6 @@ def _places(clip: Path | None, output: Path | None) -> tuple[Path, Path]:
             raise InputError(f"the demo clip {DEMO} is missing; give a clip of your own")
         return DEMO, output or Path("demo_pose3d")
     return clip, output or clip.parent / f"{clip.stem}_pose3d"
-
-
-def tell(summary: Any, quiet: bool) -> None:
-    """Warnings on stderr, then the one line of what was found."""
-    if quiet:
-        return
-    for warning in summary.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print(summary.line())
 
 
 if __name__ == "__main__":

@@ -7,67 +7,67 @@ Several folders are shown together, to compare results of the same clip.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
+
+from apps.command_line import Parser, guarded
 
 if TYPE_CHECKING:
     from apps.viewer_show import ResultShow
 
+COLOURS = ("person", "score", "sigma", "source")
 OVERSAMPLING = 2  # pictures are drawn this much larger and scaled down: smooth edges
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line: 0 done, 2 for bad input or a missing library."""
+    options = _parser().parse_args(arguments)
+    return guarded(lambda: _run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
     from apps.viewer_player import KEYS_HELP
 
-    parser = argparse.ArgumentParser(
-        prog="viewer", description=__doc__, epilog=f"keys: {KEYS_HELP}", formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="viewer", description=__doc__, epilog=f"keys: {KEYS_HELP}")
     parser.add_argument("folder", nargs="+", type=Path, metavar="DIR", help="result folder of video3d; several to compare")
     parser.add_argument("--screenshot", type=Path, metavar="OUT.png", help="write one picture and stop; needs no display")
     parser.add_argument("--movie", type=Path, metavar="OUT.mp4", help="write the whole clip as a film; needs no display")
     parser.add_argument("--turntable", action="store_true", help="with --movie: walk once around the people")
-    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame to show first, counted from 0")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame to show first, counted from 0 (default 0)")
     parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("W", "H"), help="pixels (1280 720)")
-    parser.add_argument("--azimuth", type=float, default=30.0, help="degrees to the right of the clip's camera (30)")
-    parser.add_argument("--elevation", type=float, default=14.0, help="degrees above the horizon (14)")
+    parser.add_argument(
+        "--azimuth", type=float, default=30.0, metavar="DEG", help="where to stand: degrees to the right of the camera (30)"
+    )
+    parser.add_argument("--elevation", type=float, default=14.0, metavar="DEG", help="degrees above the horizon (14)")
     parser.add_argument("--with-camera", action="store_true", help="stand back until the clip's camera is in the picture too")
-    parser.add_argument("--colour", choices=("person", "sigma", "source"), default="person", help="what joint colours mean")
-    parser.add_argument("--picture", choices=("yes", "none"), default="yes", help="show the clip's picture too")
+    parser.add_argument(
+        "--colour",
+        choices=COLOURS,
+        default="person",
+        help="of joints: by person; score, the network's confidence 0..1; sigma, standard deviation 20-150 mm (both from blue, "
+        "sure, to red); source, as in joints3d.csv",
+    )
+    parser.add_argument("--picture", choices=("yes", "none"), default="yes", help="show the clip's picture too (yes)")
     parser.add_argument("--renderer", choices=("open3d", "opencv"), default="open3d", help="opencv draws without OpenGL")
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Show results; 0 done, 2 for bad input or a missing library."""
-    options = make_parser().parse_args(argv)
-    from posecore.errors import ConfigError, PoseError
-
-    try:
-        if min(options.size) < 64 or max(options.size) > 8192:
-            raise ConfigError(f"--size: expected 64 to 8192 pixels, got {options.size[0]} {options.size[1]}")
-        if options.turntable and not options.movie:
-            raise ConfigError("--turntable needs --movie OUT.mp4")
-        view_results(options)
-    except PoseError as error:
-        print(f"viewer: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def view_results(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     """Picture, film or window, as asked for."""
     from apps.result_folder import load_result
     from apps.viewer_show import ResultShow
     from apps.viewer_stage import make_renderer
     from posecore.errors import ConfigError
 
+    if min(options.size) < 64 or max(options.size) > 8192:
+        raise ConfigError(f"--size: expected 64 to 8192 pixels, got {options.size[0]} {options.size[1]}")
+    if options.turntable and not options.movie:
+        raise ConfigError("--turntable needs --movie OUT.mp4")
     results = [load_result(folder) for folder in options.folder]
     frames = len(results[0].time_s)
     if not 0 <= options.frame < frames:
@@ -89,6 +89,7 @@ def view_results(options: argparse.Namespace) -> None:
             show.play(options.frame)
     finally:
         show.close()
+    return 0
 
 
 def write_screenshot(show: ResultShow, options: argparse.Namespace) -> None:

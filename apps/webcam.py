@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, TextIO
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is far slower without; read at its import
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the fit's matrices are small: threads that wait for each other cost most
 
-from apps.video3d import add_settings, guarded, settings_from
+from apps.command_line import Parser, add_settings, guarded, print_settings, settings_from
 
 if TYPE_CHECKING:
     from apps.live import LiveFrame, LiveSession
@@ -31,7 +29,7 @@ WINDOW = "video3d"
 
 def main(arguments: Sequence[str] | None = None, networks: Networks | None = None) -> int:
     """Run the command line; 0 done, 2 for a camera or file that cannot be used, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="webcam", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="webcam", description=__doc__)
     parser.add_argument("--device", default="0", metavar="N|FILE", help="camera's number (default 0), or a clip that plays it")
     parser.add_argument("--every-frame", action="store_true", help="with a file: drop nothing, as fast as it goes")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after so many answered frames")
@@ -52,6 +50,8 @@ def _run(options: argparse.Namespace, networks: Networks | None) -> int:
     from apps.settings import Settings
 
     settings = settings_from(options, Settings())
+    if options.print_config:
+        return print_settings(settings)
     source = open_camera(options.device, options.every_frame)
     try:
         camera = choose_camera(source.size_wh, settings.camera)

@@ -1,3 +1,5 @@
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +9,9 @@ import pytest
 
 from apps import pipeline, refit, video3d
 from posecore import results, stages
+from posecore.camera import camera_to_image
 from posecore.metrics import mpjpe_mm
-from tests.fakes import Actor, World
+from tests.fakes import CAMERA, Actor, World
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ["--set", "fit.contact=false", "--set", "fit.floor=false", "--set", "fit.iterations=6", "--no-overlay"]
@@ -43,7 +46,8 @@ def test_a_clip_becomes_a_folder_beside_it_and_one_line(clip, tmp_path, capsys):
 
 def test_without_a_clip_the_demo_is_lifted_here_and_its_error_told(clip, world, monkeypatch, capsys):
     truth_m = np.stack([world.actors[0].xyz_m(k) for k in range(20)])
-    np.savez(clip.with_suffix(".truth.npz"), xyz_m=truth_m[None])
+    truth_px = camera_to_image(truth_m, CAMERA)
+    np.savez(clip.with_suffix(".truth.npz"), xyz_m=truth_m[None], xy_px=truth_px[None], stature_m=np.array([1.7]))
     monkeypatch.setattr(video3d, "DEMO", clip)
     (clip.parent / "here").mkdir()
     monkeypatch.chdir(clip.parent / "here")
@@ -55,10 +59,15 @@ def test_without_a_clip_the_demo_is_lifted_here_and_its_error_told(clip, world, 
 
 
 def test_motion_files_come_with_the_result_if_asked_for(clip, tmp_path, capsys):
-    assert video3d.main([str(clip), "-o", str(tmp_path / "out"), "--export", "bvh,npz", *QUICK]) == 0
-    written = {path.suffix for path in (tmp_path / "out").iterdir()}
-    assert ".bvh" in written
-    assert ".bvh" in capsys.readouterr().out
+    folder = tmp_path / "out"
+    more = ["--export", "bvh,npz", "--frame", "camera", "--report"]
+    assert video3d.main([str(clip), "-o", str(folder), *more, *QUICK]) == 0
+    names = ["out_person1.bvh", "out.npz", "report.html"]
+    assert capsys.readouterr().out.splitlines()[1:] == [str(folder / name) for name in names]
+    assert all((folder / name).is_file() for name in names)
+    with np.load(folder / "out.npz") as arrays:
+        table = results.read_joints3d(folder / results.JOINTS_3D)
+        np.testing.assert_allclose(arrays["xyz_m"], table.xyz_m, atol=6e-5, err_msg="the camera's frame is the table's")
 
 
 def test_an_unknown_format_is_told_before_the_work(clip, tmp_path, capsys):
@@ -203,6 +212,31 @@ def test_contradicting_options_are_a_usage_error(capsys):
         video3d.main(["clip.mp4", "--fov", "50", "--focal-px", "900"])
     assert exit_.value.code == 2
     assert "not allowed with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--hieght", "did you mean '--height'?"), ("--exports=bvh", "did you mean '--export'?"), ("--zzz", "--zzz'; all options")],
+)
+def test_an_unknown_option_is_refused_in_one_line_with_a_suggestion(option, words, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        video3d.main(["clip.mp4", option])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: unknown option '--")
+    assert words in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["video3d", "refit", "export", "report", "viewer", "batch", "webcam", "selftest"])
+def test_help_explains_every_option(name, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        importlib.import_module(f"apps.{name}").main(["--help"])
+    assert exit_.value.code == 0
+    options = capsys.readouterr().out.split("options:")[1]
+    for entry in re.split(r"\n  (?=-)", options.split("\n\n")[0])[1:]:
+        head, *words = entry.split("  ", 1)
+        assert words or "\n" in entry, f"{head}: no explanation"
 
 
 def test_print_config_reads_back(tmp_path, capsys):

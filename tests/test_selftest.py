@@ -7,29 +7,14 @@ import pytest
 import yaml
 
 from apps import selftest
+from apps.settings import Settings
+from apps.truth import read_truth
 from apps.video3d import DEMO
+from posecore.video import VideoReader
 from tests.test_viewer import write_result
 from tests.walker import walk
 
 FRAMES = 20
-
-
-def test_figures_are_zero_on_the_truth_and_measure_what_they_say(tmp_path: Path) -> None:
-    truth = walk(FRAMES)
-    folder = write_result(tmp_path / "a", [walk(FRAMES)], FRAMES, film=False)
-    found = selftest.figures(folder, truth.xyz_m, truth.xy_px)
-    assert max(found.values()) < 1e-6
-    shifted = walk(FRAMES)
-    shifted.xyz_m[:] += [0.0, 0.0, 0.2]
-    shifted.xyz_m[3] = np.nan
-    found = selftest.figures(write_result(tmp_path / "b", [shifted], FRAMES, film=False), truth.xyz_m, truth.xy_px)
-    assert found["root_mm"] == pytest.approx(200)
-    assert found["mpjpe_mm"] < 1e-6
-    assert found["missing_percent"] == pytest.approx(5)
-    assert found["reprojection_p95_px"] > 1
-    assert selftest.figures(write_result(tmp_path / "c", [], FRAMES, film=False), truth.xyz_m, truth.xy_px) == {
-        "missing_percent": 100.0
-    }
 
 
 def test_what_is_missing_is_out_of_bounds() -> None:
@@ -44,22 +29,30 @@ def test_what_is_missing_is_out_of_bounds() -> None:
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     """The exit code follows the figures; the run itself is replaced by a walker, whose truth it is compared with."""
-    truth = walk(FRAMES)
-    assert selftest.read_truth(DEMO.with_suffix(".truth.npz"))[0].shape[1:] == (21, 3)
-    monkeypatch.setattr(selftest, "read_truth", lambda path: (truth.xyz_m, truth.xy_px, 1.7))
-    heights = []
+    walker, demo, heights = walk(FRAMES), tmp_path / "demo.mp4", []
+    monkeypatch.setattr(selftest, "DEMO", demo)
+    assert selftest.main([]) == 2, "no truth, no judgement"
 
-    def run(clip: Path, folder: Path, settings: object, quiet: bool) -> None:
-        heights.append(settings.people.height_m)  # type: ignore[attr-defined]
+    def set_truth(xyz_m: np.ndarray) -> None:
+        np.savez(demo.with_suffix(".truth.npz"), xyz_m=xyz_m[None], xy_px=walker.xy_px[None], stature_m=np.array([1.72]))
+
+    def run(clip: Path, folder: Path, settings: Settings, quiet: bool) -> None:
+        assert clip == demo
+        heights.append(settings.people.height_m)
         write_result(folder, [walk(FRAMES)], FRAMES, film=False)
 
     monkeypatch.setattr("apps.pipeline.run_clip", run)
+    set_truth(walker.xyz_m)
     assert selftest.main([]) == 0
-    assert heights == [1.7]
-    truth.xyz_m[:, :5] += 1.0
+    assert heights == [1.72]
+    wrong = walker.xyz_m.copy()
+    wrong[:, :5] += 1.0
+    set_truth(wrong)
     assert selftest.main(["-o", str(tmp_path / "kept")]) == 1
     assert (tmp_path / "kept").is_dir()
     assert "self-test FAILED" in capsys.readouterr().out
-    monkeypatch.undo()
-    monkeypatch.setattr(selftest, "DEMO", tmp_path / "absent.mp4")
-    assert selftest.main([]) == 2
+
+
+def test_the_demo_s_truth_belongs_to_it() -> None:
+    truth = read_truth(DEMO.with_suffix(".truth.npz"))
+    assert truth.xyz_m.shape == (1, VideoReader(DEMO).expected_count, 21, 3)
