@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from backbones.runtime import load_into, make_runner
-from pose2d.codec import DecodeSettings, decode
+from backbones.runtime import Read, Runner, load_into, make_runner
+from pose2d.codec import DEFAULTS, DecodeSettings, decode
 from pose2d.merge import merge_people
-from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig
+from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig, heat_of
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
 from posecore.types import Detection2D, Floats
@@ -22,8 +22,7 @@ from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v1.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
-
-
+HEIGHTS_PX = (368, 208)
 NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps
 
 
@@ -45,7 +44,7 @@ class PoseEstimator:
     def __init__(
         self,
         weights: Path | None = None,
-        heights_px: tuple[int, ...] = (368, 208),
+        heights_px: tuple[int, ...] = HEIGHTS_PX,
         settings: DecodeSettings | None = None,
         backend: str = "torch",
     ) -> None:
@@ -54,29 +53,46 @@ class PoseEstimator:
         self.weights_name = loaded.path.stem
         self._heights_px = heights_px
         self._settings = settings or DecodeSettings()
-        self._run = make_runner(load_into(make_network(loaded.card), loaded), _last_maps, backend)
+        head = loaded.card.get("config", {}).get("head", "squared")
+        self._run = make_runner(load_into(make_network(loaded.card), loaded), last_maps(head), backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""
-        return merge_people([person for height_px in self._heights_px for person in self._detect_at(rgb, height_px)])
-
-    def _detect_at(self, rgb: NDArray[np.uint8], height_px: int) -> list[Detection2D]:
-        heat, paf, scale = self.maps(rgb, height_px)
-        people = decode(heat, paf, OpenPoseLight.stride, self._settings)
-        return [Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score) for p in people]
+        return detect_people(self._run, rgb, self._heights_px, self._settings)
 
     def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
-        """Heat maps (19, h, w) and part affinity fields (38, h, w) of a picture resized to a height, and its factors (x, y)."""
-        height, width = height_px, max(1, round(rgb.shape[1] * height_px / rgb.shape[0]))
-        interpolation = cv2.INTER_AREA if height < rgb.shape[0] else cv2.INTER_LINEAR
-        small = cv2.resize(rgb, (width, height), interpolation=interpolation)
-        padded = np.pad(small, ((0, -height % MULTIPLE_PX), (0, -width % MULTIPLE_PX), (0, 0)))  # black at the right and below
-        both = self._run(padded[None])[0][:, : -(-height // OpenPoseLight.stride), : -(-width // OpenPoseLight.stride)]
-        # The width is rounded, so its factor is not quite the height's: at the right of a large picture that is a pixel.
-        return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], np.array([width / rgb.shape[1], height / rgb.shape[0]])
+        """See `maps_at`."""
+        return maps_at(self._run, rgb, height_px)
 
 
-def _last_maps(output: tuple[list[Tensor], list[Tensor]]) -> Tensor:
-    """Heat maps, then fields, of the last stages in one tensor."""
-    pafs, heats = output
-    return torch.cat([heats[-1], pafs[-1]], dim=1)
+def detect_people(
+    run: Runner, rgb: NDArray[np.uint8], heights_px: tuple[int, ...] = HEIGHTS_PX, settings: DecodeSettings = DEFAULTS
+) -> list[Detection2D]:
+    """The people that a network of which `run` gives `last_maps` finds in a picture, in its pixels, best first."""
+    people = []
+    for height_px in heights_px:
+        heat, paf, scale = maps_at(run, rgb, height_px)
+        for p in decode(heat, paf, OpenPoseLight.stride, settings):
+            people.append(Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score))
+    return merge_people(people)
+
+
+def maps_at(run: Runner, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
+    """Heat maps (19, h, w) and part affinity fields (38, h, w) of a picture resized to a height, and its factors (x, y)."""
+    height, width = height_px, max(1, round(rgb.shape[1] * height_px / rgb.shape[0]))
+    interpolation = cv2.INTER_AREA if height < rgb.shape[0] else cv2.INTER_LINEAR
+    small = cv2.resize(rgb, (width, height), interpolation=interpolation)
+    padded = np.pad(small, ((0, -height % MULTIPLE_PX), (0, -width % MULTIPLE_PX), (0, 0)))  # black at the right and below
+    both = run(padded[None])[0][:, : -(-height // OpenPoseLight.stride), : -(-width // OpenPoseLight.stride)]
+    # The width is rounded, so its factor is not quite the height's: at the right of a large picture that is a pixel.
+    return both[:HEAT_CHANNELS], both[HEAT_CHANNELS:], np.array([width / rgb.shape[1], height / rgb.shape[0]])
+
+
+def last_maps(head: str) -> Read:
+    """What picks the last stages' heat, then their fields, in one tensor, from the output of a network of this head."""
+
+    def read(output: tuple[list[Tensor], list[Tensor]]) -> Tensor:
+        pafs, heats = output
+        return torch.cat([heat_of(heats[-1], head), pafs[-1].float()], dim=1)
+
+    return read

@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from backbones.resnet import conv_bn
 from backbones.trunk import STRIDE, make_trunk
+from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 
 HEAT_CHANNELS = len(load_skeleton("openpose18")) + 1  # the background is last
 PAF_CHANNELS = 2 * len(load_skeleton("openpose18").limbs)
+HEADS = ("squared", "binary", "spatial")  # what a heat map is: the heat, its log odds, or log shares of one joint's places
+SPATIAL_GAIN = 8.0  # of the logits under a softmax over cells; with 1 they would have to grow for long before much shows
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,32 @@ class PoseConfig:
     heat_stages: int = 1
     blocks: int = 1  # dense blocks a stage
     block_width: int = 64  # channels of each of a block's three convolutions
+    head: str = "squared"  # what the heat maps are, see HEADS and docs/heads.md
+
+    def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise ConfigError(f"no head '{self.head}' for heat maps; there are {', '.join(HEADS)}")
+
+
+def spatial_logits(maps: Tensor) -> Tensor:
+    """Spatial heat maps (B, C, h, w) to the logits (B, C, h w + 1) of a joint's places, the last of which is nowhere."""
+    flat = SPATIAL_GAIN * maps.float().flatten(2)
+    return torch.cat([flat, torch.zeros_like(flat[..., :1])], dim=2)
+
+
+def heat_of(maps: Tensor, head: str) -> Tensor:
+    """What a network of this head says, (B, 19, h, w), to heat in 0..1 as pose2d.codec.decode expects it.
+
+    Under the spatial head a joint's likeliest place is as hot as the joint is sure to be anywhere, the others in proportion.
+    """
+    if head == "binary":
+        return maps.float().sigmoid()
+    if head == "spatial":
+        share = spatial_logits(maps).softmax(dim=2)
+        there = 1 - share[..., -1:]
+        heat = (share[..., :-1] / share[..., :-1].amax(dim=2, keepdim=True).clamp(min=1e-9) * there)[:, :-1]
+        return torch.cat([heat, 1 - heat.amax(dim=1, keepdim=True)], dim=1).reshape(maps.shape)
+    return maps
 
 
 class DenseBlock(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.runtime import to_input
-from pose2d.loss import pose_loss
+from pose2d.loss import PoseLossConfig, pose_loss
 from pose2d.network import PoseConfig
 from training.loop import Batch, LoopConfig
 from training.pose_data import pose_target
@@ -27,6 +27,7 @@ class PoseLesson:
 
     scene: SceneConfig = field(default_factory=SceneConfig)
     network: PoseConfig = field(default_factory=PoseConfig)
+    loss: PoseLossConfig = field(default_factory=PoseLossConfig)
 
 
 class PoseTask:
@@ -51,7 +52,7 @@ class PoseTask:
         """See training.loop.Task."""
         with torch.autocast(batch["rgb"].device.type, torch.bfloat16):
             pafs, heats = network(to_input(batch["rgb"]))
-        return pose_loss(pafs, heats, batch)
+        return pose_loss(pafs, heats, batch, self.lesson.network.head, self.lesson.loss)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """See training.loop.Task."""

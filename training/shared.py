@@ -63,7 +63,7 @@ class SharedTask(LiftTask):
 
     def __init__(self, train: list[Sample], val: list[Sample], lesson: SharedLesson, workers: int = 1) -> None:
         super().__init__(train, val, lesson.lift, workers)
-        self.pose_weight = lesson.pose_weight
+        self.pose_weight, self.pose_head = lesson.pose_weight, lesson.pose.head
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""
@@ -77,7 +77,7 @@ class SharedTask(LiftTask):
         with torch.autocast(batch["rgb"].device.type, torch.bfloat16):
             maps, pafs, heats = network(to_input(batch["rgb"]))
         lift = lift_loss(maps, batch, self.lesson.loss)
-        pose = pose_loss(pafs, heats, {k[5:]: v for k, v in batch.items() if k.startswith("pose_")})
+        pose = pose_loss(pafs, heats, {k[5:]: v for k, v in batch.items() if k.startswith("pose_")}, self.pose_head)
         return {
             "total": lift["total"] + self.pose_weight * pose["total"],
             **{f"lift_{k}": lift[k] for k in ("heat", "location", "scale")},
