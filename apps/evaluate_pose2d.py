@@ -71,7 +71,7 @@ def evaluate_coco(detector: Detector, annotations: Path, images: Path, held_out_
 
 
 def evaluate_composites(detector: Detector, data: Path, count: int) -> dict[str, float]:
-    """AP and PCK on held-out composites: of all val people, four fifths gymnasts, and of upright and sporting ones alone."""
+    """AP and PCK on held-out composites: of all val people, a third of them gymnasts, and of upright and sporting ones alone."""
     from training.held_out import held_out_composites
 
     figures: dict[str, float] = {}

@@ -16,13 +16,14 @@ from training.augment import AugmentConfig
 from training.coco import file_reader
 from training.people import load_people
 from training.samples import PersonLabel, Sample
-from training.scenes import Scene, SceneConfig, SceneMaker, SceneShares
+from training.scenes import PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
 
 ONE_IN = 5
 SEED = 2026  # scene i is drawn from (SEED, i)
 TEST_SCENES = SceneConfig(
     size_px=368,
     shares=SceneShares(1.0, 0.0, 0.0, 0.0),
+    photos=PhotoShares(1.0, 1.0, 1.0),
     people=(0.0, 0.2, 0.2, 0.2, 0.2, 0.2),
     height_share=(0.25, 0.9),
     augment=AugmentConfig(rotation_sd_deg=0.0, upside_down=0.0, colour=0.0, degrade=0.0, occlude=0.0),
@@ -48,11 +49,12 @@ def background_files(folder: Path, held_out: bool) -> list[Path]:
 def held_out_composites(people: Path, backgrounds: Path, count: int, sources: tuple[str, ...] = ()) -> list[Sample]:
     """`count` fixed scenes of 1 to 5 people of the val split (of these sources; default all) before held-out backgrounds.
 
-    Every person is labelled but for those mostly covered or outside, who are ignored as COCO's crowds are.
+    Every source gives as many people. All people are labelled but for those mostly covered or outside, who are ignored as COCO's
+    crowds are.
     """
     photos = [s for s in load_people(people, "val") if not sources or s.source in sources]
     maker = SceneMaker(photos, [], [], [file_reader(p) for p in background_files(backgrounds, held_out=True)], TEST_SCENES)
-    if not maker.cutouts:
+    if not maker.cutouts.shares:
         raise InputError(f"no val photo with a mask in {people}; composites need people to cut out")
     return [_sample(maker.make(np.random.default_rng([SEED, k])), f"composite {k}") for k in range(count)]
 
