@@ -15,14 +15,17 @@ STAGES = (
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 around an identity (or 1x1 projection) branch; the stride is in the first 1x1, as published."""
+    """1x1, 3x3, 1x1 around an identity (or 1x1 projection) branch; the stride is in the first 1x1, as published.
 
-    def __init__(self, inputs: int, inner: int, outputs: int, stride: int = 1) -> None:
+    Where the shape allows an identity, `project` still asks for the projection.
+    """
+
+    def __init__(self, inputs: int, inner: int, outputs: int, stride: int = 1, project: bool = False) -> None:
         super().__init__()
         self.reduce = conv_bn(inputs, inner, 1, stride)
         self.middle = conv_bn(inner, inner, 3)
         self.expand = conv_bn(inner, outputs, 1)
-        same = stride == 1 and inputs == outputs
+        same = stride == 1 and inputs == outputs and not project
         self.shortcut: nn.Module = nn.Identity() if same else conv_bn(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:

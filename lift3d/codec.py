@@ -14,6 +14,7 @@ from posecore.heatmap import cells_to_px, px_to_cells
 STRIDE = 8
 LOGIT_GAIN = 8.0  # measured: cross-entropy learns with it from the first steps and hardly without
 HEAT_SIGMA_CELLS = 1.0
+GAUSSIAN_MASS = 2 * np.pi * HEAT_SIGMA_CELLS**2  # of a Gaussian of height 1: what turns a softmax map into VNect's heat map
 SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
 
 
@@ -45,6 +46,11 @@ def softmax_heat(logits: NDArray) -> NDArray[np.float64]:
     z = LOGIT_GAIN * logits.astype(np.float64)
     e = np.exp(z - z.max(axis=(-2, -1), keepdims=True))
     return e / e.sum(axis=(-2, -1), keepdims=True)
+
+
+def vnect_heat(logits: NDArray) -> NDArray[np.float64]:
+    """(..., h, w) heat logits to VNect's heat maps: Gaussians of height 1 where the network is sure, lower where it is not."""
+    return GAUSSIAN_MASS * softmax_heat(logits)
 
 
 def _apex(before: NDArray, at: NDArray, after: NDArray) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lift3d.codec import LOGIT_GAIN
+from lift3d.codec import GAUSSIAN_MASS, LOGIT_GAIN
 from lift3d.network50 import VNectMaps
 from posecore.skeleton import load_skeleton
 
@@ -19,10 +19,13 @@ class LiftLossConfig:
     """Weights of the terms."""
 
     heat: float = 1.0  # cross-entropy over cells, nats
+    squared: float = 0.0  # squared error of VNect's heat maps (Gaussians of height 1), a cell; never to start with
     location: float = 10.0  # L1 of the location maps under the true heat map, per metre
+    under_heat: bool = True  # location maps count under the true heat map (VNect); else in all cells alike
     scale: float = 0.2  # Laplace likelihood of the log-scale maps
     intermediate: float = 0.3  # of the same losses at res4d and res5a (vnect_resnet50)
     bone: float = 5.0  # L1 of the parent-relative maps under the true heat map, per metre (vnect_resnet50)
+    length: float = 5.0  # L1 of the bone-length maps under the true heat map, per metre (vnect_resnet50)
 
 
 def lift_loss(maps: Tensor, target: dict[str, Tensor], config: LiftLossConfig = LiftLossConfig()) -> dict[str, Tensor]:
@@ -30,40 +33,57 @@ def lift_loss(maps: Tensor, target: dict[str, Tensor], config: LiftLossConfig = 
 
     target: heat (B, J, h, w) summing to 1 or 0; heat_weight (B, J); xyz (B, J, 3) metres relative to the pelvis; xyz_weight
     (B, J). Returns `total` and its unweighted terms: `heat` (nats a joint), `location` (metres, L1 summed over x, y, z),
-    `scale` (nats).
+    `scale` (nats), and `squared` (a joint, summed over cells) where it has a weight.
     """
     maps = maps.float()
-    heat = target["heat"]
-    log_p = torch.log_softmax(LOGIT_GAIN * maps[:, 0].flatten(2), dim=2)
-    entropy = -(heat.flatten(2) * log_p).sum(2)
-    known = target["heat_weight"] * (heat.flatten(2).sum(2) > 0)
-    heat_term = (entropy * known).sum() / known.sum().clamp(min=1)
-
-    weight = heat[:, None] * target["xyz_weight"][:, None, :, None, None]
-    norm = weight.sum().clamp(min=1e-6)
+    weight = _place(target, config.under_heat)[:, None]
     error = (maps[:, 1:4] - target["xyz"].permute(0, 2, 1)[..., None, None]).abs()
-    location = (error * weight).sum() / norm
-
     log_b = maps[:, 4:6].clamp(-6, 1)
     off = torch.stack([error[:, :2].sum(1) / 2, error[:, 2]], 1).detach()
-    scale = ((off * torch.exp(-log_b) + log_b) * weight).sum() / norm
-    total = config.heat * heat_term + config.location * location + config.scale * scale
-    return {"total": total, "heat": heat_term.detach(), "location": location.detach(), "scale": scale.detach()}
+    norm = weight.sum().clamp(min=1e-6)
+    terms = _heat_terms(maps[:, 0], target, config.squared > 0)
+    terms["location"] = (error * weight).sum() / norm
+    terms["scale"] = ((off * torch.exp(-log_b) + log_b) * weight).sum() / norm
+    total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+    return {"total": total, **{name: term.detach() for name, term in terms.items()}}
+
+
+def _heat_terms(logits: Tensor, target: dict[str, Tensor], squared: bool) -> dict[str, Tensor]:
+    """Means over the known joints of heat logits (B, J, h, w)."""
+    heat = target["heat"]
+    known = target["heat_weight"] * (heat.flatten(2).sum(2) > 0)
+    norm = known.sum().clamp(min=1)
+    log_p = torch.log_softmax(LOGIT_GAIN * logits.flatten(2), dim=2)
+    terms = {"heat": (-(heat.flatten(2) * log_p).sum(2) * known).sum() / norm}
+    if squared:
+        off = GAUSSIAN_MASS * (log_p.exp() - heat.flatten(2))
+        terms["squared"] = (off.square().sum(2) * known).sum() / norm
+    return terms
+
+
+def _place(target: dict[str, Tensor], under_heat: bool) -> Tensor:
+    """(B, J, h, w): how much a cell teaches the location of a joint; sums to the trust in its 3D, 0 for joints outside."""
+    heat = target["heat"]
+    if not under_heat:
+        heat = (heat.sum((2, 3), keepdim=True) > 0) * torch.ones_like(heat) / heat[0, 0].numel()
+    return heat * target["xyz_weight"][..., None, None]
 
 
 def vnect_loss(output: VNectMaps, target: dict[str, Tensor], config: LiftLossConfig = LiftLossConfig()) -> dict[str, Tensor]:
-    """`lift_loss` of the published network with its intermediate and parent-relative supervision; target as there.
+    """`lift_loss` of the published network with its intermediate, parent-relative and bone-length supervision; target as there.
 
-    A parent-relative map is known where the joint and its parent are.
+    Adds the unweighted terms `bone` (metres, L1 summed over x, y, z) and `length` (metres), known where the joint and its
+    parent are.
     """
     terms = lift_loss(output.maps, target, config)
-    early = [lift_loss(maps, target, config)["total"] for maps in output.intermediate]
     bone = target["xyz"] - target["xyz"][:, PARENT]
     known = target["xyz_weight"] * target["xyz_weight"][:, PARENT]
-    weight = target["heat"][:, None] * known[:, None, :, None, None]
-    error = (output.delta.float() - bone.permute(0, 2, 1)[..., None, None]).abs()
-    bones = (error * weight).sum() / weight.sum().clamp(min=1e-6)
-    total = terms["total"] + config.bone * bones
-    for loss in early:
-        total = total + config.intermediate * loss
-    return {**terms, "total": total, "bone": bones.detach()}
+    weight = target["heat"] * known[..., None, None]
+    norm = weight.sum().clamp(min=1e-6)
+    delta = (output.delta.float() - bone.permute(0, 2, 1)[..., None, None]).abs().sum(1)
+    length = (output.length.float() - bone.norm(dim=2)[..., None, None]).abs()
+    bones, lengths = (delta * weight).sum() / norm, (length * weight).sum() / norm
+    total = terms["total"] + config.bone * bones + config.length * lengths
+    for maps in output.intermediate:
+        total = total + config.intermediate * lift_loss(maps, target, config)["total"]
+    return {**terms, "total": total, "bone": bones.detach(), "length": lengths.detach()}

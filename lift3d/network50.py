@@ -22,11 +22,12 @@ class VNectMaps:
     """Everything the training looks at; all maps at stride 8.
 
     maps (B, 6, 21, h, w) as VNectResNet18 gives them; delta (B, 3, 21, h, w): location relative to the joint's parent, metres;
-    intermediate: maps of the same kind read at res4d and res5a.
+    length (B, 21, h, w): the bone-length channels, the norm of delta; intermediate: maps like `maps`, read at res4d and res5a.
     """
 
     maps: Tensor
     delta: Tensor
+    length: Tensor
     intermediate: list[Tensor]
 
 
@@ -39,7 +40,7 @@ class VNectResNet50(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = ResNet50To4()
-        self.res5a = Bottleneck(ResNet50To4.channels, 512, 1024)
+        self.res5a = Bottleneck(ResNet50To4.channels, 512, 1024, project=True)
         chain = ((1024, 256, 1), (256, 128, 3), (128, 256, 1))
         self.res5b = nn.Sequential(*(nn.Sequential(conv_bn(*c), nn.ReLU()) for c in chain))
         self.delta = nn.ConvTranspose2d(256, 3 * JOINTS, 4, 2, 1, bias=False)
@@ -64,7 +65,7 @@ class VNectResNet50(nn.Module):
         joined = torch.cat([self.up(res5b), delta.flatten(1, 2), length], dim=1)
         maps = self.res5c(joined).unflatten(1, (MAPS_PER_JOINT, JOINTS))
         heads = zip(self.early, (res4d, res5a), strict=True) if early else ()
-        return VNectMaps(maps, delta, [_doubled(head(x)) for head, x in heads])
+        return VNectMaps(maps, delta, length, [_doubled(head(x)) for head, x in heads])
 
 
 def _doubled(maps: Tensor) -> Tensor:

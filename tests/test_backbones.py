@@ -69,9 +69,9 @@ def test_depthwise_gives_no_gradient_to_what_needs_none():
 
 
 def test_lite0_gives_features_at_strides_4_8_16_and_32():
-    with torch.device("meta"):
-        features = EfficientNetLite0().eval()(torch.empty(2, 3, 192, 256))
-    expected = [(2, c, 192 // s, 256 // s) for c, s in zip(FEATURE_CHANNELS, (4, 8, 16, 32), strict=True)]
+    with torch.inference_mode():
+        features = EfficientNetLite0().eval()(torch.zeros(1, 3, 64, 96))
+    expected = [(1, c, 64 // s, 96 // s) for c, s in zip(FEATURE_CHANNELS, (4, 8, 16, 32), strict=True)]
     assert [tuple(f.shape) for f in features] == expected
 
 

@@ -24,8 +24,8 @@ class SourceMix:
             raise InputError(f"no samples of the sources {', '.join(shares)}; there are {', '.join(came)}")
 
     def draw(self, rng: np.random.Generator, without: str = "") -> Sample:
-        """One sample, not of the source `without`."""
-        names = [name for name in self.shares if name != without]
+        """One sample, not of the source `without` if there is another."""
+        names = [name for name in self.shares if name != without] or list(self.shares)
         p = np.array([self.shares[name] for name in names])
         pool = self.by_source[names[rng.choice(len(names), p=p / p.sum())]]
         return pool[rng.integers(len(pool))]
