@@ -49,13 +49,6 @@ def quaternion(R: Floats) -> Floats:
     return np.where(q[..., 3:] < 0, -q, q)
 
 
-def matrix(q: Floats) -> Floats:
-    """(..., 4) unit quaternions x y z w to (..., 3, 3) matrices."""
-    v, w = q[..., :3], q[..., 3, None, None]
-    K = hat(v)
-    return np.eye(3) + 2 * w * K + 2 * (K @ K)
-
-
 def log(R: Floats) -> Floats:
     """(..., 3, 3) matrices to (..., 3) rotation vectors of length at most pi."""
     q = quaternion(R)

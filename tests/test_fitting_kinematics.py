@@ -26,7 +26,7 @@ def test_rotations_agree_with_scipy_also_near_zero_and_pi(angle):
     R = rotation.exp(v)
     assert np.allclose(R, Rotation.from_rotvec(v).as_matrix(), atol=1e-12)
     assert np.allclose(rotation.log(R), v, atol=1e-7)
-    assert np.allclose(rotation.matrix(rotation.quaternion(R)), R, atol=1e-12)
+    assert np.allclose(Rotation.from_quat(rotation.quaternion(R)).as_matrix(), R, atol=1e-12)
 
 
 @pytest.mark.parametrize("angle", [1e-5, 0.3, 2.5])
