@@ -1,4 +1,5 @@
 """Train the networks: `python apps/train.py lift3d --data DIR -o RUN`. The same command on CPU and GPU; a stopped run goes on.
+Several GPUs: `torchrun --nproc_per_node=N apps/train.py ...` shares every batch among them.
 
   shared   both networks on one trunk, from scratch; its checkpoint starts the other two
   lift3d   the lifter, on crops of single people
@@ -29,7 +30,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
     parser.add_argument("-c", "--config", type=Path, help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, e.g. loop.batch=64")
-    parser.add_argument("--init", type=Path, help="checkpoint.pt, weights (.safetensors) or the word imagenet: where a new run starts")
+    parser.add_argument(
+        "--init", type=Path, help="checkpoint.pt, weights (.safetensors) or the word imagenet: where a new run starts"
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare data (default 1)")
     parser.add_argument("--print-config", action="store_true", help="print the effective settings and stop")
     return parser
@@ -39,12 +42,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run a training; 0 done, 2 for bad input."""
     options = make_parser().parse_args(argv)
     from posecore.errors import PoseError
+    from training.parallel import leave
 
     try:
         return train(options)
     except PoseError as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
+    finally:
+        leave()
 
 
 def train(options: argparse.Namespace) -> int:
@@ -65,6 +71,8 @@ def train(options: argparse.Namespace) -> int:
         return 0
     trainer = make_trainer(run, options.data, options.output, options.init, options.workers)
     figures = trainer.run(lambda line: print(line, flush=True))
+    if not trainer.leads:
+        return 0
     start = f" --init {'/'.join(options.init.parts[-2:])}" if options.init else ""
     given = "".join(f" --set {word}" for word in options.set)
     command = f"python apps/train.py {options.network} --data DIR -o RUN{start}{given}"

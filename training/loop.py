@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from backbones.efficientnet_lite import EfficientNetLite0
 from posecore.errors import InputError
 from training.curves import draw_curves
+from training.parallel import averaged, join, place
 
 Batch = dict[str, Tensor]
 
@@ -101,13 +102,18 @@ def freeze_start(network: nn.Module, blocks: int) -> None:
 
 
 class Trainer:
-    """Runs a task; `folder` keeps checkpoint.pt, log.jsonl and curves.png, and an interrupted run goes on from there."""
+    """Runs a task; `folder` keeps checkpoint.pt, log.jsonl and curves.png, and an interrupted run goes on from there.
+
+    Under torchrun every process runs one; the first alone writes and evaluates (training.parallel).
+    """
 
     def __init__(self, task: Task, network: nn.Module, config: LoopConfig, folder: Path) -> None:
         self.task, self.config, self.folder = task, config, folder
         torch.manual_seed(config.seed)
         torch.set_num_threads(config.threads)
-        self.network = network.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = join(config.device)
+        self.leads = place()[0] == 0
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze_start(self.network, config.freeze_blocks)
         self.optimizer = make_optimizer(self.network, config)
         self.ema = Ema(self.network, config.ema_decay)
@@ -115,6 +121,7 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "checkpoint.pt").is_file():
             self._resume()
+        self._loss = averaged(task.loss, self.network)
 
     @property
     def steps(self) -> int:
@@ -122,7 +129,7 @@ class Trainer:
         return self.config.samples // self.config.batch
 
     def run(self, say: Callable[[str], None] = print) -> dict[str, Any]:
-        """Train to the end; returns the last evaluation."""
+        """Train to the end; returns the last evaluation, of other processes than the first nothing."""
         last_log = last_save = time.monotonic()
         sums: dict[str, float] = {}
         count, figures = 0, {}
@@ -131,6 +138,8 @@ class Trainer:
                 break
             for name, value in self._one_step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value
+            if not self.leads:
+                continue
             count += 1
             now = time.monotonic()
             if now - last_log >= self.config.log_every_s:
@@ -143,15 +152,17 @@ class Trainer:
             if self.seen // self.config.evaluate_every != (self.seen - self.config.batch) // self.config.evaluate_every:
                 figures = self.evaluate(say)
                 last_log += time.monotonic() - now
+        if not self.leads:
+            return {}
         self.save()
         return figures or self.evaluate(say)
 
     def _one_step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = group["share"] * self.config.learning_rate * rate_at(self.step, self.steps, self.config)
-        batch = {k: v.to(self.config.device, non_blocking=True) for k, v in batch.items()}
+        batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         self.network.train()
-        terms = self.task.loss(self.network, batch)
+        terms = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
@@ -195,7 +206,7 @@ class Trainer:
 
     def _resume(self) -> None:
         """Go on from the checkpoint; learning rates and decays are those of today's settings. InputError if it does not fit."""
-        state = torch.load(self.folder / "checkpoint.pt", map_location=self.config.device, weights_only=True)
+        state = torch.load(self.folder / "checkpoint.pt", map_location=self.device, weights_only=True)
         settings = [{k: group[k] for k in ("share", "weight_decay")} for group in self.optimizer.param_groups]
         try:
             self.network.load_state_dict(state["network"])

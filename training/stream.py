@@ -12,20 +12,25 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from posecore.errors import ConfigError
+from training.parallel import place
+
 Example = dict[str, NDArray]
 
 
 class ExampleDataset(Dataset):
     """Example i is made by `make(i, rng_i)` with a generator seeded by (seed, i): the same whichever worker makes it."""
 
-    def __init__(self, make: Callable[[int, np.random.Generator], Example], seed: int, first: int, length: int) -> None:
-        self.make, self.seed, self.first, self.length = make, seed, first, length
+    def __init__(
+        self, make: Callable[[int, np.random.Generator], Example], seed: int, first: int, length: int, step: int = 1
+    ) -> None:
+        self.make, self.seed, self.first, self.length, self.step = make, seed, first, length, step
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, i: int) -> Example:
-        i += self.first
+        i = self.first + i * self.step
         return self.make(i, np.random.default_rng([self.seed, i]))
 
 
@@ -38,12 +43,18 @@ def _start_worker(_: int) -> None:
 def batches(
     make: Callable[[int, np.random.Generator], Example], batch: int, seed: int, first: int, last: int, workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Batches of examples first..last-1, stacked into tensors."""
-    data = ExampleDataset(make, seed, first, max(0, last - first))
+    """Batches of examples first..last-1, stacked into tensors.
+
+    Of several processes (training.parallel) each gets its own share of every batch. ConfigError where they cannot share evenly.
+    """
+    process, processes = place()
+    if batch % processes:
+        raise ConfigError(f"loop.batch={batch} cannot be shared by {processes} processes; choose a multiple")
+    data = ExampleDataset(make, seed, first + process, max(0, last - first) // processes, processes)
     return iter(
         DataLoader(
             data,
-            batch_size=batch,
+            batch_size=batch // processes,
             shuffle=False,
             drop_last=True,
             num_workers=workers,
