@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from apps.viewer_scene import BACKGROUND, Mesh
 from apps.viewer_view import View
+from posecore.camera import Camera, image_to_ray, world_to_camera
 from posecore.errors import MissingDependencyError
 
 
@@ -24,6 +25,10 @@ def import_open3d() -> Any:
             f"Open3D cannot be loaded ({error}); on Debian or Ubuntu: apt-get install libusb-1.0-0 libgl1 libegl1 "
             "libgl1-mesa-dri libx11-6; or use --renderer opencv, which needs none of them"
         ) from None
+
+
+_BAR_DEPTH_M = 0.05  # the bar hangs this near before the eye, where nothing else is
+_FARTHEST_M = 200.0
 
 
 class Open3DRenderer:
@@ -50,7 +55,11 @@ class Open3DRenderer:
         option.background_color = BACKGROUND
         option.light_on = False  # the scene's colours carry their light
         option.mesh_show_back_face = True
+        control = self._window.get_view_control()
+        control.set_constant_z_near(0.5 * _BAR_DEPTH_M)
+        control.set_constant_z_far(_FARTHEST_M)
         self._shown: dict[str, Any] = {}
+        self._bar: NDArray[np.uint8] | None = None
         self._view: View | None = None
 
     def put(self, name: str, mesh: Mesh) -> None:
@@ -76,6 +85,19 @@ class Open3DRenderer:
             shape.triangle_uvs = self._o3d.utility.Vector2dVector(uv[triangles.ravel()])
             shape.triangle_material_ids = self._o3d.utility.IntVector([0, 0])
         self._refresh(shape, new)
+
+    def put_bar(self, rgb: NDArray[np.uint8]) -> None:
+        """Show an image along the lower edge of the window, from wherever one looks."""
+        self._bar = rgb
+
+    def _hang_bar(self, rgb: NDArray[np.uint8]) -> None:
+        """Move the bar before the eye, wherever the mouse has turned the view."""
+        seen = self._window.get_view_control().convert_to_pinhole_camera_parameters()
+        width, height = seen.intrinsic.width, seen.intrinsic.height
+        top = height - rgb.shape[0] * width / rgb.shape[1]
+        corners_px = np.array([(0, top), (width, top), (width, height), (0, height)]) - 0.5
+        corners = image_to_ray(corners_px, Camera(np.array(seen.intrinsic.intrinsic_matrix), (width, height))) * _BAR_DEPTH_M
+        self.put_picture("bar", world_to_camera(corners, np.linalg.inv(seen.extrinsic)), rgb)
 
     def _refresh(self, shape: Any, new: bool) -> None:
         if not new:
@@ -107,6 +129,8 @@ class Open3DRenderer:
     def draw(self) -> bool:
         """Render once and handle the window's events; False after the window was closed."""
         alive = bool(self._window.poll_events())
+        if self._bar is not None:
+            self._hang_bar(self._bar)
         self._window.update_renderer()
         return alive
 

@@ -27,6 +27,7 @@ class PainterRenderer:
         self.size_wh = size_wh
         self._meshes: dict[str, Mesh] = {}
         self._pictures: dict[str, tuple[Floats, NDArray[np.uint8]]] = {}
+        self._bar: NDArray[np.uint8] | None = None
         self._view = View((0.0, 0.0, 1.0), 5.0)
 
     def put(self, name: str, mesh: Mesh) -> None:
@@ -36,6 +37,10 @@ class PainterRenderer:
     def put_picture(self, name: str, corners: Floats, rgb: NDArray[np.uint8]) -> None:
         """Show an image on the rectangle (4, 3) given from its top left corner clockwise, in the world."""
         self._pictures[name] = (corners, rgb)
+
+    def put_bar(self, rgb: NDArray[np.uint8]) -> None:
+        """Show an image along the lower edge of the picture."""
+        self._bar = rgb
 
     def look(self, view: View) -> None:
         """Stand at `view`."""
@@ -63,6 +68,8 @@ class PainterRenderer:
         for corners, rgb in self._pictures.values():
             self._paste(canvas, corners, rgb)
         self._paint(canvas, [mesh for name, mesh in self._meshes.items() if not name.startswith(_UNDER)])
+        if self._bar is not None:
+            canvas[-len(self._bar) :] = cv2.resize(self._bar, (width, len(self._bar)))
         return canvas
 
     def _project(self, xyz_world_m: Floats) -> tuple[Floats, Floats]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 KEYS_HELP = (
-    "space play/pause | left/right one frame | page up/down one second | home/end | up/down speed | "
+    "space play/pause | left/right one frame (held: scrub) | page up/down one second | 0-9 to that tenth of the clip | "
+    "home/end | up/down speed | "
     "c from behind the camera | r whole scene | t trails | esc close | drag turns, wheel zooms"
 )
 # GLFW key codes, as Open3D's windows report them.
 KEY_SPACE, KEY_ESC, KEY_RIGHT, KEY_LEFT, KEY_DOWN, KEY_UP = 32, 256, 262, 263, 264, 265
 KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_HOME, KEY_END = 266, 267, 268, 269
-KEY_C, KEY_R, KEY_T = 67, 82, 84
+KEY_0, KEY_C, KEY_R, KEY_T = 48, 67, 82, 84
 
 
 @dataclass
@@ -67,7 +69,8 @@ class Player:
 
     def keys(self) -> dict[int, Callable[[], None]]:
         """Key code to what it does."""
-        return {
+        tenths = {KEY_0 + k: partial(self.go_to, round(0.1 * k * (len(self.time_s) - 1))) for k in range(10)}
+        return tenths | {
             KEY_SPACE: self.toggle,
             KEY_RIGHT: lambda: self.step(1),
             KEY_LEFT: lambda: self.step(-1),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.result_folder import Result
+from apps.viewer_caption import INK, Piece, bar, write
+from apps.viewer_cast import cast_of
 from apps.viewer_picture import ClipPictures
 from apps.viewer_player import KEY_C, KEY_ESC, KEY_R, KEY_T, Player
-from apps.viewer_stage import TRAIL_ROWS, Renderer, Viewer, sigma_colours, source_colours
-from apps.viewer_view import View
+from apps.viewer_stage import TRAIL_ROWS, Renderer, Viewer
 from posecore.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 _FRAME_RATE_CAP_S = 1 / 60
 _INSET_SHARE = 0.26  # width of the clip's picture in the corner, of the whole picture's
-BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 1.1, 1.8  # where the key c stands, from the clip's camera
-_INK = (70, 76, 88)
 
 
 class ResultShow:
@@ -34,15 +32,14 @@ class ResultShow:
     def __init__(self, results: Sequence[Result], renderer: Renderer, colour: str = "person", pictures: bool = True) -> None:
         first = results[0]
         self.time_s = first.time_s
-        self._xyz_m, self._sigma_m, self._source = _stack(results)
+        self._cast = cast_of(results)
         self._colour = colour
         self._trails = True
         self._clip = ClipPictures(first.video) if pictures and first.video else None
         self._rgb: NDArray[np.uint8] | None = None
         self._inset = True
         self._inset_left_px: int | None = None
-        self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._xyz_m))
-        self._title = " and ".join(result.name for result in results)
+        self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._cast.xyz_m))
 
     @property
     def rate_fps(self) -> float:
@@ -53,7 +50,7 @@ class ResultShow:
         self, azimuth_deg: float = 30.0, elevation_deg: float = 14.0, with_camera: bool = False, around: bool = False
     ) -> None:
         """Look at everybody over the whole clip, so that the view can stand still (or turn around them)."""
-        points = self._xyz_m.reshape(-1, 3)
+        points = self._cast.xyz_m.reshape(-1, 3)
         self._inset = not with_camera  # the camera carries the picture already
         if with_camera and self.viewer.camera is not None:
             points = np.concatenate([points, self.viewer.camera_outline()])
@@ -65,19 +62,12 @@ class ResultShow:
 
     def show(self, frame: int) -> bool:
         """Draw a frame of the clip; False after the window was closed."""
-        people = {p + 1: xyz[frame] for p, xyz in enumerate(self._xyz_m)}
         first = max(0, frame - TRAIL_ROWS + 1) if self._trails else frame
-        trails = {p + 1: xyz[first : frame + 1] for p, xyz in enumerate(self._xyz_m)}
+        paths = {key: xyz_m[first : frame + 1] for key, xyz_m in zip(self._cast.keys, self._cast.xyz_m, strict=True)}
+        people = {key: path_m[-1] for key, path_m in paths.items()}
         if self._clip is not None:
             self._rgb = self._clip.at(float(self.time_s[frame]))
-        return self.viewer.show(people, self._rgb, trails, self._colours(frame))
-
-    def _colours(self, frame: int) -> dict[int, Floats] | None:
-        if self._colour == "sigma":
-            return {p + 1: sigma_colours(sigma[frame]) for p, sigma in enumerate(self._sigma_m)}
-        if self._colour == "source":
-            return {p + 1: source_colours(source[frame]) for p, source in enumerate(self._source)}
-        return None
+        return self.viewer.show(people, self._rgb, paths, self._cast.colours(self._colour, frame))
 
     def annotated(self, frame: int, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """What is shown as (H, W, 3) uint8 RGB, with the clip's picture in the corner, frame number and time."""
@@ -93,9 +83,8 @@ class ResultShow:
                 self._inset_left_px = emptier_side(image, inset_h, inset_w, margin)
             left = self._inset_left_px
             image[margin : margin + inset_h, left : left + inset_w] = inset
-        label = f"{self._title}   frame {frame}   {self.time_s[frame]:.2f} s"
-        place = (margin, height - margin)
-        cv2.putText(image, label, place, cv2.FONT_HERSHEY_SIMPLEX, width / 2200, _INK, max(1, width // 1000), cv2.LINE_AA)
+        when: Piece = (f" frame {frame}   {self.time_s[frame]:.2f} s", INK)
+        write(image, [*self._cast.legend, when], (margin, height - margin), width / 2200)
         return image
 
     def play(self, frame: int = 0) -> None:
@@ -105,18 +94,22 @@ class ResultShow:
         player = Player(self.time_s, frame)
         self._closing = False
         self._bind(player)
-        shown, last = "", time.monotonic()
+        last = time.monotonic()
         while not self._closing:
             start = time.monotonic()
-            number = player.tick(start - last)
+            frame = player.tick(start - last)
             last = start
-            if not self.show(number):
+            self.viewer.renderer.put_bar(self._bar(player))
+            if not self.show(frame):
                 break
-            state = f"frame {number}/{len(self.time_s) - 1}  {self.time_s[number]:.2f} s  x{player.speed:g}"
-            if sys.stdout.isatty() and state != shown:
-                print(f"\r{state} {'playing' if player.playing else 'paused '}", end="", flush=True)
-                shown = state
             time.sleep(max(0.0, _FRAME_RATE_CAP_S - (time.monotonic() - start)))
+
+    def _bar(self, player: Player) -> NDArray[np.uint8]:
+        """What the window's foot says: who, where in the clip, how fast."""
+        last = len(self.time_s) - 1
+        state = f" frame {player.frame}/{last}   {self.time_s[player.frame]:.2f} s   x{player.speed:g}"
+        words: list[Piece] = [*self._cast.legend, (f"{state}   {'' if player.playing else 'paused'}", INK)]
+        return bar(self.viewer.renderer.size_wh[0], words, player.frame / max(last, 1))
 
     def _bind(self, player: Player) -> None:
         renderer: Open3DRenderer = self.viewer.renderer  # type: ignore[assignment]
@@ -128,18 +121,8 @@ class ResultShow:
         renderer.on_key(KEY_ESC, self._close_soon)
 
     def _behind_camera(self) -> None:
-        """Stand behind, above and beside the clip's camera, so that it and the people are in view."""
-        T = self.viewer.world.T_world_camera
-        centre, forward = T[:3, 3], T[:3, 2]
-        depth_m = float(np.nan_to_num(np.nanmedian(self._xyz_m[..., 2]), nan=4.0)) if self._xyz_m.size else 4.0
-        target = centre + depth_m * forward
-        level = forward[:2] / max(np.hypot(*forward[:2]), 1e-6)
-        beside = BESIDE_M * np.array([level[1], -level[0]])
-        eye = centre + [*(beside - BEHIND_M * level), ABOVE_M]
-        x, y, z = target - eye
-        azimuth, elevation = np.degrees([np.arctan2(-x, y), np.arctan2(-z, np.hypot(x, y))])
-        place = (float(target[0]), float(target[1]), float(target[2]))
-        self.viewer.look(View(place, float(np.linalg.norm(target - eye)), float(azimuth), float(elevation), 45.0))
+        depth_m = self._cast.xyz_m[..., 2]
+        self.viewer.look_from_behind_camera(float(np.nanmedian(depth_m)) if np.isfinite(depth_m).any() else 4.0)
 
     def _toggle_trails(self) -> None:
         self._trails = not self._trails
@@ -158,22 +141,6 @@ def emptier_side(image: NDArray[np.uint8], height: int, width: int, margin: int)
     """Left edge in pixels of the upper corner, left or right, in which less is drawn: there an inset hides nobody."""
     edges = (margin, image.shape[1] - margin - width)
     return min(edges, key=lambda left: float(image[margin : margin + height, left : left + width].std()))
-
-
-def _stack(results: Sequence[Result]) -> tuple[Floats, Floats, NDArray[np.uint8]]:
-    """All results' people on the first one's frames: xyz_m (P, F, 21, 3), sigma_m (P, F, 21, 2), source (P, F, 21)."""
-    frames = len(results[0].time_s)
-    for result in results[1:]:
-        if len(result.time_s) != frames:
-            raise InputError(
-                f"{result.folder}: {len(result.time_s)} frames, but {results[0].folder} has {frames}; compare one clip"
-            )
-    joints = [result.joints for result in results]
-    return (
-        np.concatenate([j.xyz_m for j in joints]),
-        np.concatenate([j.sigma_m for j in joints]),
-        np.concatenate([j.source for j in joints]),
-    )
 
 
 def _floor_radius_m(result: Result, xyz_m: Floats) -> float:

@@ -31,8 +31,9 @@ Floats = NDArray[np.float64]
 RendererName = Literal["open3d", "opencv"]
 TRAIL_JOINTS = ("pelvis", "right_hand", "left_hand", "right_toe", "left_toe")
 TRAIL_ROWS = 40  # points of a trail: 1.3 s at 30 frames per second
+BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 2.0, 1.5  # from the clip's camera, where `look_from_behind_camera` stands
 FRUSTUM_DEPTH_M = 0.7  # where the clip's picture hangs in front of its camera
-SIGMA_RANGE_M = (0.02, 0.15)  # standard deviations shown in the first and the last colour
+SIGMA_RANGE_M = (0.01, 0.08)  # standard deviations shown in the first and the last colour
 _SURE, _UNSURE = np.array([0.13, 0.40, 0.67]), np.array([0.84, 0.19, 0.15])
 SOURCE_COLOURS = {
     Source.EMPTY: (0.6, 0.6, 0.6),
@@ -55,6 +56,9 @@ class Renderer(Protocol):
 
     def put_picture(self, name: str, corners: Floats, rgb: NDArray[np.uint8]) -> None:
         """Show an image on a rectangle of the world."""
+
+    def put_bar(self, rgb: NDArray[np.uint8]) -> None:
+        """Show an image along the lower edge of the window, from wherever one looks."""
 
     def look(self, view: View) -> None:
         """Stand at `view`."""
@@ -115,6 +119,18 @@ class Viewer:
         """Stand so that all (..., 3) points fit into the picture; `around`: also while the view turns about them."""
         width, height = self.renderer.size_wh
         self.look(view_on(self.world.points(xyz_camera_m), width / height, azimuth_deg, elevation_deg, around))
+
+    def look_from_behind_camera(self, depth_m: float) -> None:
+        """Stand behind, above and beside the clip's camera, so that it and people at this depth are in view."""
+        T = self.world.T_world_camera
+        centre, forward = T[:3, 3], T[:3, 2]
+        target = centre + depth_m * forward
+        level = forward[:2] / max(np.hypot(*forward[:2]), 1e-6)
+        eye = centre + [*(BESIDE_M * np.array([level[1], -level[0]]) - BEHIND_M * level), ABOVE_M]
+        x, y, z = target - eye
+        azimuth, elevation = np.degrees([np.arctan2(-x, y), np.arctan2(-z, np.hypot(x, y))])
+        place = (float(target[0]), float(target[1]), float(target[2]))
+        self.look(View(place, float(np.linalg.norm(target - eye)), float(azimuth), float(elevation), 45.0))
 
     def show(
         self,
@@ -177,10 +193,22 @@ def person_colour(person: int) -> Floats:
 
 
 def sigma_colours(sigma_m: Floats) -> Floats:
-    """(21, 2) standard deviations to (21, 3) colours by the larger one: blue is sure, red is not (NaN: not at all)."""
+    """(21, 2) standard deviations to (21, 3) colours: blue is sure, red is not (NaN: not at all).
+
+    By the first one, across the viewing direction: doubt about the distance is common to all joints and would paint all red.
+    """
     low, high = np.log(SIGMA_RANGE_M)
-    level = np.clip((np.log(np.maximum(sigma_m.max(axis=-1), 1e-9)) - low) / (high - low), 0, 1)
-    level = np.where(np.isnan(level), 1.0, level)[:, None]
+    return _doubt_colours((np.log(np.maximum(sigma_m[:, 0], 1e-9)) - low) / (high - low))
+
+
+def score_colours(score: Floats) -> Floats:
+    """(21,) the network's confidence 0..1 to (21, 3) colours: blue is sure, red is not (NaN: not seen)."""
+    return _doubt_colours(1 - score)
+
+
+def _doubt_colours(doubt: Floats) -> Floats:
+    """(21,) from 0, sure, to 1; unknown counts as 1."""
+    level = np.where(np.isnan(doubt), 1.0, np.clip(doubt, 0, 1))[:, None]
     return _SURE * (1 - level) + _UNSURE * level
 
 

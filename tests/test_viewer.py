@@ -9,12 +9,14 @@ import pytest
 
 from apps.result_folder import load_result
 from apps.viewer import main
+from apps.viewer_caption import BAR_PX
+from apps.viewer_cast import cast_of
 from apps.viewer_opencv import PainterRenderer
 from apps.viewer_picture import ClipPictures
-from apps.viewer_player import KEY_C, KEY_ESC, KEY_HOME, KEY_RIGHT, KEY_SPACE, KEY_T, SPEEDS, Player
+from apps.viewer_player import KEY_0, KEY_C, KEY_ESC, KEY_HOME, KEY_RIGHT, KEY_SPACE, KEY_T, SPEEDS, Player
 from apps.viewer_scene import floor_mesh, frustum_corners, person_mesh, shadow_mesh, side_colours, spheres, trail_mesh, tubes
 from apps.viewer_show import ResultShow, emptier_side
-from apps.viewer_stage import Viewer, make_renderer, person_colour, sigma_colours, source_colours
+from apps.viewer_stage import Viewer, make_renderer, person_colour, score_colours, sigma_colours, source_colours
 from apps.viewer_view import View, view_on
 from posecore.camera import camera_to_image, world_to_camera
 from posecore.errors import ConfigError, InputError, MissingDependencyError
@@ -152,6 +154,25 @@ def test_a_joint_is_drawn_where_its_projection_falls(name: str) -> None:
     viewer.close()
 
 
+@pytest.mark.parametrize("name", ["opencv", "open3d"])
+def test_the_bar_stays_at_the_foot_wherever_one_looks(name: str) -> None:
+    try:
+        renderer = make_renderer(name, SIZE, visible=False)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    viewer = Viewer(World(np.eye(4), "test"), None, renderer)
+    red = np.zeros((20, SIZE[0], 3), np.uint8)
+    red[..., 0] = 255
+    renderer.put_bar(red)
+    for azimuth in (0, 75, 210):
+        viewer.look(View((0.0, 0.0, 1.0), 4.0, azimuth_deg=azimuth))
+        viewer.show({})
+        is_red = (viewer.picture()[..., 0] > 200) & (viewer.picture()[..., 1] < 50)
+        assert is_red[-18:].all()
+        assert not is_red[:-21].any()
+    viewer.close()
+
+
 def test_the_nearer_thing_hides_the_farther() -> None:
     world = World(np.eye(4), "test")
     renderer = PainterRenderer(SIZE)
@@ -165,12 +186,15 @@ def test_the_nearer_thing_hides_the_farther() -> None:
 
 
 def test_colours_say_what_they_mean() -> None:
-    sigma = np.tile([0.01, 0.02], (21, 1))
-    sigma[5], sigma[6] = 0.3, np.nan
-    colours = sigma_colours(sigma)
-    assert colours[0, 2] > colours[0, 0], "sure is blue"
-    assert colours[5, 0] > colours[5, 2], "unsure is red"
-    np.testing.assert_array_equal(colours[5], colours[6])
+    sigma = np.tile([0.01, 0.5], (21, 1))
+    sigma[5], sigma[6], sigma[7] = 0.3, np.nan, [0.03, 0.5]
+    score = np.ones(21)
+    score[5], score[6], score[7] = 0.0, np.nan, 0.5
+    for colours in (sigma_colours(sigma), score_colours(score)):
+        assert colours[0, 2] > colours[0, 0], "sure is blue"
+        assert colours[5, 0] > colours[5, 2], "unsure is red"
+        np.testing.assert_array_equal(colours[5], colours[6])
+        assert colours[0, 0] < colours[7, 0] < colours[5, 0], "and between is between"
     assert len(np.unique(source_colours(np.arange(6, dtype=np.uint8)), axis=0)) == 6
 
 
@@ -189,6 +213,10 @@ def test_player_keeps_the_clips_own_time() -> None:
     for _ in SPEEDS:
         player.faster(-1)
     assert player.speed == SPEEDS[0]
+    long = Player(np.arange(101) / 25)
+    for tenth in (7, 0, 9):
+        long.keys()[KEY_0 + tenth]()
+        assert long.frame == 10 * tenth
 
 
 def test_clip_pictures_seek_both_ways(folder: Path) -> None:
@@ -227,6 +255,7 @@ def test_keys_of_the_window(folder: Path) -> None:
             super().__init__(SIZE)
             self.actions: dict[int, Callable[[], None]] = {}
             self.drawn: list[View] = []
+            self.bars: list[np.ndarray] = []
             self.presses = iter([KEY_SPACE, KEY_HOME, KEY_RIGHT, KEY_C, KEY_T, KEY_ESC])
 
         def on_key(self, key: int, action: Callable[[], None]) -> None:
@@ -234,6 +263,7 @@ def test_keys_of_the_window(folder: Path) -> None:
 
         def draw(self) -> bool:
             self.drawn.append(self._view)
+            self.bars.append(self.picture()[-BAR_PX])
             self.actions[next(self.presses)]()
             return True
 
@@ -242,6 +272,9 @@ def test_keys_of_the_window(folder: Path) -> None:
     show.frame_all()
     show.play(5)
     assert len(keyboard.drawn) == 6, "Esc closes"
+    passed = [int((row[:, 2] > row[:, 0] + 50).sum()) for row in keyboard.bars]  # blue pixels of the bar's upper line
+    assert passed[0] == round(SIZE[0] * 5 / 23), "the clip starts at frame 5"
+    assert passed[3] == round(SIZE[0] / 23), "home, then one frame to the right"
     before, behind = keyboard.drawn[0], keyboard.drawn[-1]
     assert before != behind
     world, T = show.viewer.world, behind.T_view_world
@@ -255,11 +288,27 @@ def test_keys_of_the_window(folder: Path) -> None:
 
 
 def test_two_results_are_compared(folder: Path, tmp_path: Path) -> None:
-    other = write_result(tmp_path / "other", [walk(24, start_xy=(0, 6))], 24, film=False)
+    other = write_result(tmp_path / "other", [walk(24, start_xy=(0, 6), person=4)], 24, film=False)
     options = ["--renderer", "opencv", "--size", "160", "120", "--screenshot", str(tmp_path / "s.png")]
     assert main([str(folder), str(other), *options]) == 0
     short = write_result(tmp_path / "short", [walk(5)], 5, film=False)
     assert main([str(folder), str(short), *options]) == 2
+    both = cast_of([load_result(folder), load_result(other)])
+    assert both.keys == (1, 2, 3), "everybody gets a colour of his own"
+    np.testing.assert_array_equal(both.xyz_m[2], load_result(other).joints.xyz_m[0])
+    assert [text.strip() for text, _ in both.legend] == ["walk", "1", "2", "other", "4"]
+    np.testing.assert_array_equal(both.legend[4][1], person_colour(3))
+    assert cast_of([load_result(other)]).keys == (4,), "alone, people keep their numbers"
+
+
+def test_joints_are_coloured_by_what_is_asked_for(folder: Path) -> None:
+    cast = cast_of([load_result(folder)])
+    assert cast.colours("person", 0) is None
+    for kind, value in (("sigma", sigma_colours(cast.sigma_m[0, 7])), ("score", score_colours(np.full(21, 0.9)))):
+        colours = cast.colours(kind, 7)
+        assert colours is not None
+        np.testing.assert_allclose(colours[1], value)
+    assert cast.colours("score", 0)[2][0, 0] == score_colours(np.full(21, np.nan))[0, 0], "not there yet"  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
