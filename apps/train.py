@@ -4,6 +4,7 @@ Several GPUs: `torchrun --nproc_per_node=N apps/train.py ...` shares every batch
   shared   both networks on one trunk, from scratch; its checkpoint starts the other two
   lift3d   the lifter, on crops of single people
   pose2d   the detector, on scenes of several people
+  openpose_vgg19   the article's full detector on the same scenes, for GPUs
 
 DIR holds people/, coco_people/ and backgrounds/ (see docs/training.md). RUN receives checkpoint.pt, log.jsonl, curves.png,
 config.yaml and, at the end, the weights in float16, each with its card.
@@ -25,13 +26,15 @@ if __name__ == "__main__":
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=("shared", "lift3d", "pose2d"))
+    parser.add_argument("network", choices=("shared", "lift3d", "pose2d", "openpose_vgg19"))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
     parser.add_argument("-c", "--config", type=Path, help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, e.g. loop.batch=64")
     parser.add_argument(
-        "--init", type=Path, help="checkpoint.pt, weights (.safetensors) or the word imagenet: where a new run starts"
+        "--init",
+        type=Path,
+        help="checkpoint.pt, weights (.safetensors, published VGG-19 as .pth) or the word imagenet: where a run starts",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare data (default 1)")
     parser.add_argument("--print-config", action="store_true", help="print the effective settings and stop")

@@ -17,6 +17,7 @@ from pose2d.merge import merge_people
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig, heat_of
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
+from posecore.errors import ConfigError
 from posecore.types import Detection2D, Floats
 from posecore.weights import load_weights
 
@@ -28,10 +29,15 @@ NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one s
 
 def make_network(card: dict[str, Any]) -> nn.Module:
     """The network, not yet trained, that a weights card describes."""
-    if card["network"] == "openpose_2017":
-        return OpenPose2017()
-    kind = OpenPoseVgg19 if card["network"] == "openpose_vgg19" else OpenPoseLight
-    return kind(PoseConfig(**card["config"]))
+    return OpenPose2017() if card["network"] == "openpose_2017" else network_of(PoseConfig(**card["config"]))
+
+
+def network_of(config: PoseConfig) -> nn.Module:
+    """A network, not yet trained, of these sizes. ConfigError for a name that none has."""
+    kinds = {"openpose_light": OpenPoseLight, "openpose_vgg19": OpenPoseVgg19}
+    if config.name not in kinds:
+        raise ConfigError(f"no detector '{config.name}' to build; there are {', '.join(kinds)}")
+    return kinds[config.name](config)
 
 
 class PoseEstimator:

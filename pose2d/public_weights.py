@@ -76,6 +76,12 @@ def load_openpose_2017(state: State) -> OpenPose2017:
     return network.eval()
 
 
+def load_published_trunk(trunk: VggTrunk, state: State) -> None:
+    """The features of whichever of the two published networks a file's names belong to."""
+    body = f"{CAFFE_TRUNK[-1]}.weight" in _short_names(state)
+    (load_openpose_trunk if body else load_imagenet_trunk)(trunk, state)
+
+
 def load_openpose_trunk(trunk: VggTrunk, state: State) -> None:
     """The features of the published body model: it saw BGR / 256 - 0.5."""
     short = _short_names(state)

@@ -3,16 +3,17 @@ import pytest
 import torch
 from torch import nn
 
+from apps.convert import main as convert
 from backbones.runtime import to_input
 from pose2d.estimator import PoseEstimator
 from pose2d.public_weights import (
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
     PUBLISHED_FIELD,
-    import_openpose_2017,
     load_imagenet_trunk,
     load_openpose_2017,
     load_openpose_trunk,
+    load_published_trunk,
     read_public,
 )
 from pose2d.vgg import OpenPoseVgg19, VggTrunk
@@ -153,9 +154,25 @@ def test_full_size_maps_have_the_shapes_of_the_light_ones():
     assert [tuple(h.shape) for h in heats] == [(1, 19, 2, 3)]
 
 
-def test_an_imported_file_makes_a_detector_and_a_foreign_card_is_refused(tmp_path, state):
+def test_features_are_taken_from_whichever_network_the_names_tell(state):
+    features = {
+        f"features.{layer}.{part}": state[f"{name}.{part}"]
+        for layer, name in zip((0, 2, 5, 7, 10, 12, 14, 16, 19, 21), TRUNK, strict=False)
+        for part in ("weight", "bias")
+    }
+    for published, own in ((state, load_openpose_trunk), (features, load_imagenet_trunk)):
+        torch.manual_seed(0)
+        by_name = VggTrunk()
+        load_published_trunk(by_name, published)
+        torch.manual_seed(0)
+        wanted = VggTrunk()
+        own(wanted, published)
+        torch.testing.assert_close(by_name.state_dict(), wanted.state_dict(), rtol=0, atol=0)
+
+
+def test_an_imported_file_makes_a_detector_and_a_foreign_card_is_refused(tmp_path, state, capsys):
     torch.save(state, tmp_path / "body.pth")
-    import_openpose_2017(tmp_path / "body.pth", tmp_path / "body.safetensors")
+    assert convert(["openpose2017", str(tmp_path / "body.pth"), "-o", str(tmp_path / "body.safetensors")]) == 0
     detector = PoseEstimator(tmp_path / "body.safetensors", heights_px=(32,))
     rgb = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
     heat, paf, _ = detector.maps(rgb, 32)
@@ -185,3 +202,13 @@ def test_files_are_read_and_foreign_ones_refused(tmp_path, state):
         read_public(tmp_path / "list.pth")
     with pytest.raises(WeightsError, match="no weights file"):
         read_public(tmp_path / "none.pth")
+
+
+def test_what_cannot_be_converted_is_one_clear_line(tmp_path, capsys):
+    (tmp_path / "text.pth").write_text("not weights")
+    for output, reason in (("out.bin", "safetensors"), ("out.safetensors", "state dict")):
+        assert convert(["openpose2017", str(tmp_path / "text.pth"), "-o", str(tmp_path / output)]) == 2
+        error = capsys.readouterr().err
+        assert reason in error
+        assert error.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["text.pth"]

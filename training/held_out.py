@@ -7,6 +7,7 @@ so that pictures added later move none of the old ones to the other side. `train
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -49,13 +50,12 @@ def background_files(folder: Path, held_out: bool) -> list[Path]:
 def held_out_composites(people: Path, backgrounds: Path, count: int, sources: tuple[str, ...] = ()) -> list[Sample]:
     """`count` fixed scenes of 1 to 5 people of the val split (of these sources; default all) before held-out backgrounds.
 
-    Every source gives as many people. All people are labelled but for those mostly covered or outside, who are ignored as COCO's
-    crowds are.
+    Every source gives as many people. All are labelled but for those mostly covered or outside, ignored as COCO's crowds are.
     """
     photos = [s for s in load_people(people, "val") if not sources or s.source in sources]
-    maker = SceneMaker(photos, [], [], [file_reader(p) for p in background_files(backgrounds, held_out=True)], TEST_SCENES)
-    if not maker.cutouts.shares:
+    if not any(s.people[0].mask is not None for s in photos):
         raise InputError(f"no val photo with a mask in {people}; composites need people to cut out")
+    maker = SceneMaker(photos, [], [], [file_reader(p) for p in background_files(backgrounds, held_out=True)], TEST_SCENES)
     return [_sample(maker.make(np.random.default_rng([SEED, k])), f"composite {k}") for k in range(count)]
 
 
@@ -71,4 +71,4 @@ def _within(person: PersonLabel, size: int) -> PersonLabel:
     inside = np.all((person.xy_px > -0.5) & (person.xy_px < size - 0.5), axis=1)
     trust = np.where(inside, person.trust, 0).astype(np.float32)
     box = np.clip(person.box_xyxy_px, -0.5, size - 0.5).astype(np.float32)
-    return PersonLabel(person.xy_px, trust, person.xyz_m, person.trust_xyz, box)
+    return replace(person, trust=trust, box_xyxy_px=box)

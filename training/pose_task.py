@@ -56,4 +56,4 @@ class PoseTask:
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """See training.loop.Task."""
-        return evaluate_pose(network, self.val)
+        return evaluate_pose(network, self.val, self.lesson.network.head)

@@ -1,4 +1,4 @@
-"""The three trainings, from data folder to weights with their card. What `apps/train.py` calls."""
+"""The trainings, from data folder to weights with their card. What `apps/train.py` calls."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from lift3d.lifter import make_network
+from pose2d.estimator import network_of
 from pose2d.network import OpenPoseLight
+from pose2d.public_weights import load_published_trunk, read_public
+from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe, to_dict
 from posecore.errors import InputError
 from posecore.weights import load_weights, save_weights
 from training.coco import file_reader, load_coco
-from training.held_out import background_files, is_held_out
+from training.held_out import background_files, held_out_composites, is_held_out
 from training.lift_task import LiftLesson, LiftTask
 from training.loop import LoopConfig, Trainer
 from training.people import load_people
@@ -25,7 +28,7 @@ from training.pose_task import PoseLesson, PoseTask
 from training.pretrained import load_imagenet
 from training.rendered import load_rendered_samples
 from training.samples import Sample
-from training.scenes import SceneMaker
+from training.scenes import SceneConfig, SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
 
 IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
@@ -45,6 +48,7 @@ class DataFolders:
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
+    val_composites: int = 60  # held-out composites on which the detector is measured while training
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,12 @@ class PoseRun:
 
 
 Run = SharedRun | LiftRun | PoseRun
-RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": PoseRun()}
+# The article's own: its batch, rate, decay and picture size over its 200,000 steps; the cosine stands for its halvings.
+VGG19_RUN = PoseRun(
+    LoopConfig(samples=2_000_000, batch=10, learning_rate=1e-4, weight_decay=5e-4),
+    lesson=PoseLesson(scene=SceneConfig(size_px=368), network=VGG19_CONFIG),
+)
+RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": PoseRun(), "openpose_vgg19": VGG19_RUN}
 
 
 def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sample]]:
@@ -102,8 +111,17 @@ def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: Pos
     return SceneMaker(photos, scenes, rendered, [file_reader(p) for p in backgrounds], lesson.scene)
 
 
+def scenes_to_measure_on(root: Path, data: DataFolders) -> list[Sample]:
+    """Held-out pictures of several people, all labelled: photos and composites."""
+    photos = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
+    composites = (
+        held_out_composites(root / data.people, root / data.backgrounds, data.val_composites) if data.val_composites else []
+    )
+    return [s for s in photos if is_held_out(s.key)] + composites
+
+
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:
-    """Everything loaded and ready to run; `init` is a checkpoint.pt, weights, or `imagenet`: where to start from."""
+    """Everything loaded and ready to run; `init`, if any, is where to start from, see `start`."""
     train, val = crop_samples(root, run.data)
     task: Any
     network: nn.Module
@@ -114,15 +132,25 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
         network = make_network(run.lesson.network)
         task = LiftTask(train, val, run.lesson, workers)
     else:
-        network = OpenPoseLight(run.lesson.network)
-        task = PoseTask(scene_maker(root, run.data, train, run.lesson), val, run.lesson, workers)
-    if init is not None and str(init) == IMAGENET:
-        load_imagenet(network)
-    elif init is not None:
-        network.load_state_dict(read_start(init, network), strict=False)
+        network = network_of(run.lesson.network)
+        maker = scene_maker(root, run.data, train, run.lesson)
+        task = PoseTask(maker, val + scenes_to_measure_on(root, run.data), run.lesson, workers)
+    if init is not None:
+        start(network, init)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(describe(run), encoding="utf-8")
     return Trainer(task, network, run.loop, folder)
+
+
+def start(network: nn.Module, init: Path) -> None:
+    """Put in what a network starts from: a checkpoint.pt or weights of ours; the word imagenet for EfficientNet-Lite0's
+    published features; for openpose_vgg19 a published .pth of VGG-19 or of OpenPose's body model. InputError, WeightsError."""
+    if str(init) == IMAGENET:
+        load_imagenet(network)
+    elif init.suffix == ".pth" and isinstance(network, OpenPoseVgg19):
+        load_published_trunk(network.trunk, read_public(init))
+    else:
+        network.load_state_dict(read_start(init, network), strict=False)
 
 
 def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.errors import InputError
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, random_rotation, similarity
 from training.lift_data import warp
@@ -74,17 +75,21 @@ class SceneMaker:
         self, photos: list[Sample], scenes: list[Sample], rendered: list[Sample], backgrounds: list[Reader], config: SceneConfig
     ) -> None:
         shares = asdict(config.photos)
-        self.cutouts = SourceMix([s for s in photos if s.people[0].mask is not None], shares)
+        cut_out = [s for s in photos if s.people[0].mask is not None]
+        self.cutouts = SourceMix(cut_out, shares)
         self.photos = SourceMix(photos, shares)
-        self.pools = {"photo": photos, "scene": scenes, "rendered": rendered}
+        self.pools = {"composite": cut_out, "photo": photos, "scene": scenes, "rendered": rendered}
+        self.shares = {kind: share for kind, share in asdict(config.shares).items() if share > 0 and self.pools[kind]}
+        if not self.shares:
+            raise InputError(
+                "nothing to make scenes of: no people with masks, no photos and no rendered people where a share is set"
+            )
         self.backgrounds, self.config = backgrounds, config
 
     def make(self, rng: np.random.Generator) -> Scene:
         """One random scene."""
-        wanted = asdict(self.config.shares)
-        shares = {k: v for k, v in wanted.items() if v > 0 and (k == "composite" or self.pools[k])}
-        kinds = list(shares)
-        kind = kinds[rng.choice(len(kinds), p=np.array(list(shares.values())) / sum(shares.values()))]
+        kinds = list(self.shares)
+        kind = kinds[rng.choice(len(kinds), p=np.array(list(self.shares.values())) / sum(self.shares.values()))]
         scene = self._composite(rng) if kind == "composite" else self._whole(self._draw(kind, rng), rng)
         return replace(scene, rgb=change_picture(scene.rgb, rng, self.config.augment))
 
