@@ -77,15 +77,15 @@ def pa_mpjpe_mm(predicted_m: ArrayLike, truth_m: ArrayLike) -> float:
     return mpjpe_mm(np.array(aligned).reshape(p.shape), t, None)
 
 
-def pck3d_percent(predicted_m: ArrayLike, truth_m: ArrayLike, root: int, threshold_m: float = PCK_THRESHOLD_M) -> float:
-    """Share of root-aligned joints closer than the threshold, in percent."""
+def pck3d_percent(predicted_m: ArrayLike, truth_m: ArrayLike, root: int | None, threshold_m: float = PCK_THRESHOLD_M) -> float:
+    """Share of joints closer than the threshold, in percent; root-aligned with `root`, which then counts as right."""
     errors = joint_errors_mm(predicted_m, truth_m, root)
     errors = errors[np.isfinite(errors)]
     return 100.0 * float(np.mean(errors < MM * threshold_m)) if errors.size else float("nan")
 
 
-def auc_percent(predicted_m: ArrayLike, truth_m: ArrayLike, root: int) -> float:
-    """Mean of 3DPCK over the 31 thresholds 0, 5, ... 150 mm, in percent."""
+def auc_percent(predicted_m: ArrayLike, truth_m: ArrayLike, root: int | None) -> float:
+    """Mean of `pck3d_percent` over the 31 thresholds 0, 5, ... 150 mm, in percent."""
     return float(np.mean([pck3d_percent(predicted_m, truth_m, root, t) for t in AUC_THRESHOLDS_M]))
 
 

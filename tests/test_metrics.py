@@ -55,6 +55,46 @@ def test_pck_and_auc_by_hand():
     assert metrics.auc_percent(off, zero, 0) == pytest.approx(100 * (2 * 30 + 1) / (4 * 31))
 
 
+def test_pck_is_strict_and_auc_has_thirty_one_thresholds_from_nothing_to_150_mm():
+    truth, off = np.zeros((1, 1, 3)), np.zeros((1, 1, 3))
+    off[0, 0, 2] = 0.125  # exact in binary: a threshold of the same size is not passed
+    assert metrics.pck3d_percent(off, truth, None, 0.125) == 0
+    assert metrics.pck3d_percent(off, truth, None, 0.126) == 100
+    assert metrics.auc_percent(off, truth, None) == pytest.approx(100 * 5 / 31)  # 130, 135, ... 150
+    assert metrics.auc_percent(truth, truth, None) == pytest.approx(100 * 30 / 31)  # nothing is closer than 0
+    assert np.allclose(np.diff(metrics.AUC_THRESHOLDS_M), 0.005)
+
+
+def test_pck_leaves_unknown_joints_out_and_knows_when_it_knows_nothing():
+    truth = np.zeros((1, 3, 3))
+    off = truth + [[[0.0, 0, 0], [0.2, 0, 0], [np.nan, 0, 0]]]
+    assert metrics.pck3d_percent(off, truth, None) == 50
+    assert np.isnan(metrics.pck3d_percent(off * np.nan, truth, None))
+
+
+def test_foot_skating_is_the_mean_over_both_feet_and_nothing_without_a_still_foot():
+    truth = np.zeros((3, 2, 3))
+    slid = np.zeros((3, 2, 3))
+    slid[:, 0, 0], slid[:, 1, 2] = [0, 0.003, 0.006], [0, 0.009, 0.009]
+    assert metrics.foot_skating_mm(slid, truth, [0, 1]) == pytest.approx((3 + 3 + 9 + 0) / 4)
+    moving = np.cumsum(np.full((3, 2, 3), 0.5), axis=0)
+    assert np.isnan(metrics.foot_skating_mm(slid, moving, [0, 1]))
+
+
+def test_mrpe_is_a_mean_over_frames_of_absolute_parts():
+    truth = np.zeros((2, 1, 3))
+    off = np.array([[[0.03, 0, 0.04]], [[-0.03, 0, 0]]])
+    assert metrics.mrpe_mm(off, truth, 0) == pytest.approx({"all": 40.0, "x": 30.0, "y": 0.0, "z": 20.0})
+
+
+def test_n_mpjpe_by_hand():
+    truth, half = np.zeros((1, 3, 3)), np.zeros((1, 3, 3))
+    truth[0, 1, 0], truth[0, 2, 1] = 0.4, 0.4
+    half[0, 1, 0], half[0, 2, 0] = 0.2, 0.2  # the second points the wrong way: best scale (0.2 * 0.4) / (2 * 0.04) = 1
+    expected = (0 + 0.2 + np.hypot(0.2, 0.4)) / 3
+    assert metrics.n_mpjpe_mm(half, truth, 0) == pytest.approx(1000 * expected)
+
+
 def test_mrpe_parts():
     moved = TRUTH.copy()
     moved[:, 1] += [0.01, -0.02, 0.02]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lift3d.crop import turned_matrix
 from posecore.types import Crop
-from training.samples import LABELS, PersonLabel
+from training.samples import LABELS, PersonLabel, single
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class AugmentConfig:
     colour: float = 0.8  # share with changed brightness, contrast, saturation, tint
     degrade: float = 0.4  # share blurred, noisy, of low resolution or badly compressed
     occlude: float = 0.3  # share with a patch in front of the person
+    background: float = 0.8  # share with another background, where a source has masks
+    clothes: float = 0.6  # the same for each of upper clothes, lower clothes and chair
 
 
 def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float64]:
@@ -51,7 +53,7 @@ def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip:
     if flip:
         m = LABELS.mirror
         xy, xyz, trust, trust_xyz = xy[m], xyz[m], trust[m], trust_xyz[m]
-    return PersonLabel(xy.astype(np.float32), trust, xyz.astype(np.float32), trust_xyz, box.astype(np.float32))
+    return PersonLabel(single(xy), trust, single(xyz), trust_xyz, single(box), scale=person.scale)
 
 
 def random_rotation(rng: np.random.Generator, config: AugmentConfig) -> float:

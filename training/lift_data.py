@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from lift3d.codec import STRIDE, encode_heat
 from lift3d.crop import crop_from_points, cut_crop
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
+from training.layers import Reader, replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
 
 
@@ -33,9 +35,17 @@ class LiftExample:
 
 
 def make_example(
-    sample: Sample, size_px: int, rng: np.random.Generator | None, config: AugmentConfig, which: int = 0
+    sample: Sample,
+    size_px: int,
+    rng: np.random.Generator | None,
+    config: AugmentConfig,
+    which: int = 0,
+    pictures: Sequence[Reader] = (),
 ) -> LiftExample:
-    """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise."""
+    """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise.
+
+    `pictures` give other backgrounds and clothes to a sample that has masks.
+    """
     person = sample.people[which]
     crop = person_crop(person, size_px)
     rotation, flip = 0.0, False
@@ -45,6 +55,9 @@ def make_example(
     matrix = similarity(crop, rotation, flip)
     rgb = warp(sample.read(), matrix, size_px)
     if rng is not None:
+        if sample.layers is not None:
+            masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
+            rgb = replace_layers(rgb, masks, rng, config, pictures)
         rgb = change_picture(rgb, rng, config)
     return LiftExample(rgb, move_person(person, matrix, rotation, flip))
 

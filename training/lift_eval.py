@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lift3d.codec import decode
-from posecore.metrics import align_similarity
+from posecore.metrics import align_similarity, auc_percent, mpjpe_mm, pa_mpjpe_mm, pck3d_percent
 from posecore.pck import correct_limb_joints
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from training.augment import AugmentConfig
@@ -18,6 +18,7 @@ from training.samples import LIFT_JOINTS, Sample
 
 VNECT = load_skeleton("vnect21")
 LIMBS = VNECT.indices(LIMB_JOINTS)
+PUBLISHED_JOINTS = ("head_top", "neck", *LIMB_JOINTS)  # the 14 joints of 3DPCK (Mehta et al. 2017)
 
 
 def _examples(samples: list[Sample], size_px: int, batch: int) -> Iterator[list[tuple[str, LiftExample]]]:
@@ -48,6 +49,46 @@ def evaluate_lift(
     for source, figures in sorted(rows.items()):
         out |= {f"{source}_{name}": value for name, value in _summary(figures).items()}
     return out
+
+
+def evaluate_published(
+    maps_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    samples: list[Sample],
+    size_px: int,
+    scaled: bool = False,
+    batch: int = 32,
+) -> dict[str, float]:
+    """The measures of MPI-INF-3DHP's papers over its test sequences and over all frames alike: 3DPCK, AUC, MPJPE, PA-MPJPE.
+
+    Over `PUBLISHED_JOINTS`, about the pelvis, in the truth's own millimetres. `scaled` gives the lift the true size of each
+    person, which it cannot see; it is for skeletons of true size. Keys are as `TS1_mpjpe_mm`, and `mpjpe_mm` over all.
+    """
+    lifted, truth = [], []
+    for examples in _examples(samples, size_px, batch):
+        for (_, example), m in zip(examples, maps_of(np.stack([e.rgb for _, e in examples])), strict=True):
+            person = example.person
+            lifted.append(decode(m, VNECT.root)[2] * (person.scale if scaled else 1.0))
+            truth.append(np.where(person.trust_xyz[LIFT_JOINTS, None] > 0, person.xyz_m[LIFT_JOINTS] * person.scale, np.nan))
+    names = [s.key.split("/")[0] for s in samples]
+    out: dict[str, float] = {}
+    for part in [*sorted(set(names)), ""]:
+        rows = [k for k, name in enumerate(names) if part in ("", name)]
+        out |= {f"{part}_{name}".lstrip("_"): value for name, value in _published(lifted, truth, rows).items()}
+    return out
+
+
+def _published(lifted: list[NDArray], truth: list[NDArray], rows: list[int]) -> dict[str, float]:
+    """The measures over some of the frames; the root itself is right by definition and does not count."""
+    joints = [VNECT.root, *VNECT.indices(PUBLISHED_JOINTS)]
+    predicted, expected = (np.array([poses[k][joints] for k in rows]) for poses in (lifted, truth))
+    pairs = (predicted - predicted[:, :1])[:, 1:], (expected - expected[:, :1])[:, 1:]
+    return {
+        "pck3d_percent": pck3d_percent(*pairs, None),
+        "auc_percent": auc_percent(*pairs, None),
+        "mpjpe_mm": mpjpe_mm(*pairs, None),
+        "pa_mpjpe_mm": pa_mpjpe_mm(*pairs),
+        "frames": len(rows),
+    }
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from lift3d.loss import LiftLossConfig, lift_loss, vnect_loss
 from lift3d.network import LiftConfig
 from lift3d.network50 import VNectMaps, VNectResNet50
 from training.augment import AugmentConfig
+from training.layers import Reader
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
 from training.loop import Batch, LoopConfig
@@ -31,7 +32,8 @@ class SourceShares:
     ccp: float = 2.0  # street fashion, upright
     sports: float = 1.5  # action
     lspet: float = 1.0  # gymnasts in every orientation
-    rendered: float = 0.0  # rendered people, the only exact depth
+    rendered: float = 0.0  # rendered people: exact depth
+    mpi_inf_3dhp: float = 1.0  # MPI-INF-3DHP, for who has it: real people, exact depth
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,18 @@ class LiftLesson:
 class LiftTask:
     """See training.loop.Task; the network is VNectResNet18 or VNectResNet50."""
 
-    def __init__(self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1) -> None:
+    def __init__(
+        self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1, pictures: Sequence[Reader] = ()
+    ) -> None:
         self.mix = SourceMix(train, asdict(lesson.shares))
         self.val, self.lesson, self.workers = val, lesson, workers
+        self.pictures = pictures  # other backgrounds and clothes for sources with masks
 
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
         sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")
         which = int(rng.integers(len(sample.people)))
-        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which)
+        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.pictures)
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posecore.camera import Camera, image_to_ray, rotation_to_ray
-from posecore.scale import KNEE_TO_NECK_M, knee_to_neck_m
-from training.samples import LABELS, LIFT_JOINTS, PersonLabel, Sample
+from posecore.camera import Camera
+from training.samples import LABELS, PersonLabel, Sample, joints_box, single, to_lift_frame
 from training.synthetic.rendered import PersonLabel as RenderedPerson
 from training.synthetic.rendered import RenderedSample, load_rendered
 
@@ -34,15 +33,12 @@ def _reader(rendered: RenderedSample) -> Callable[[], NDArray[np.uint8]]:
 
 
 def _person(label: RenderedPerson, camera: Camera) -> PersonLabel | None:
-    """In the axes of a camera that looks at the person (docs/conventions.md) and at the lift's scale; None if quite unseen."""
+    """As the lift sees the person; None if quite unseen."""
     trust = VISIBILITY_TRUST[label.visibility]
     if not (trust > 0).any():
         return None
     xy = np.nan_to_num(label.xy_px)
-    seen = xy[trust > 0]
-    box = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
-    R_camera_crop = rotation_to_ray(image_to_ray((box[:2] + box[2:]) / 2, camera))
-    xyz = (label.xyz_m - label.xyz_m[LABELS.root]) @ R_camera_crop
-    xyz = xyz * (KNEE_TO_NECK_M / knee_to_neck_m(xyz[LIFT_JOINTS]))
+    box = joints_box(xy, trust > 0)
+    xyz, scale = to_lift_frame(label.xyz_m, box, camera)
     known = np.ones(len(LABELS), dtype=np.float32)
-    return PersonLabel(xy.astype(np.float32), trust, xyz.astype(np.float32), known, box.astype(np.float32))
+    return PersonLabel(single(xy), trust, single(xyz), known, single(box), scale=scale)

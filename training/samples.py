@@ -6,12 +6,14 @@ Joints are those of the skeleton `labels26`: vnect21 in its order, then nose, ey
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.scale import KNEE_TO_NECK_M, knee_to_neck_m
 from posecore.skeleton import convert, load_skeleton
 
 LABELS = load_skeleton("labels26")
@@ -23,7 +25,8 @@ class PersonLabel:
     """One labelled person.
 
     xy_px (26, 2) image pixels, trust (26,) 0..1 (0 = unknown); xyz_m (26, 3) pelvis-relative, camera axes, height-normalised
-    metres, trust_xyz (26,); box_xyxy_px (4,); mask: COCO run-length encoding of the person's pixels, if known.
+    metres, trust_xyz (26,); box_xyxy_px (4,); mask: COCO run-length encoding of the person's pixels, if known; scale: the
+    person's true metres per normalised metre, 1 where it is not known.
     """
 
     xy_px: NDArray[np.float32]
@@ -32,12 +35,28 @@ class PersonLabel:
     trust_xyz: NDArray[np.float32]
     box_xyxy_px: NDArray[np.float32]
     mask: dict[str, Any] | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Whose pixel it is: masks (H, W) of 0..255 that fit a picture, None where not known."""
+
+    background: NDArray[np.uint8] | None = None
+    upper: NDArray[np.uint8] | None = None  # clothes above the waist
+    lower: NDArray[np.uint8] | None = None  # clothes below it
+    chair: NDArray[np.uint8] | None = None
+
+    def moved(self, move: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Layers:
+        """The layers after every mask went through `move`, as their picture did."""
+        masks = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Layers(**{name: None if mask is None else move(mask) for name, mask in masks.items()})
 
 
 @dataclass(frozen=True)
 class Sample:
     """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled, but for those
-    inside the ignored boxes (crowds, people without joints)."""
+    inside the ignored boxes (crowds, people without joints); `layers()`, where there is one, gives the picture's masks."""
 
     key: str
     source: str
@@ -46,6 +65,29 @@ class Sample:
     read: Callable[[], NDArray[np.uint8]]
     complete: bool = False
     ignored_box_xyxy_px: tuple[tuple[float, float, float, float], ...] = ()
+    layers: Callable[[], Layers] | None = None
+
+
+def single(values: ArrayLike) -> NDArray[np.float32]:
+    """Values in the precision of labels."""
+    return np.asarray(values, dtype=np.float32)
+
+
+def joints_box(xy_px: NDArray, known: NDArray) -> NDArray[np.float64]:
+    """Tightest box (4,) around the joints (J, 2) marked in `known` (J,), at least one."""
+    points = xy_px[known].astype(np.float64)
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def to_lift_frame(xyz_m: NDArray, box_xyxy_px: NDArray, camera: Camera) -> tuple[NDArray[np.float64], float]:
+    """Joints (26, 3) in camera axes and metres as the lift sees them, and the person's scale (see PersonLabel).
+
+    Pelvis at the origin, axes of a camera that looks at the middle of the box, knee-to-neck height 0.92 m
+    (docs/conventions.md).
+    """
+    R_camera_crop = rotation_to_ray(image_to_ray((box_xyxy_px[:2] + box_xyxy_px[2:]) / 2, camera))
+    scale = float(knee_to_neck_m(xyz_m[LIFT_JOINTS])) / KNEE_TO_NECK_M
+    return (xyz_m - xyz_m[LABELS.root]) @ R_camera_crop / scale, scale
 
 
 def to_openpose18(person: PersonLabel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

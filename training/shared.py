@@ -6,6 +6,7 @@ teaches they move at once (docs/training.md). `split_shared` hands each network 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,7 @@ from lift3d.loss import lift_loss
 from lift3d.network import JOINTS, MAPS_PER_JOINT, LiftConfig, VNectResNet18
 from pose2d.loss import pose_loss
 from pose2d.network import PoseConfig, PoseStages
+from training.layers import Reader
 from training.lift_data import lift_target
 from training.lift_task import LiftLesson, LiftTask
 from training.loop import Batch
@@ -61,8 +63,10 @@ def split_shared(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str,
 class SharedTask(LiftTask):
     """See training.loop.Task; the network is SharedNetwork."""
 
-    def __init__(self, train: list[Sample], val: list[Sample], lesson: SharedLesson, workers: int = 1) -> None:
-        super().__init__(train, val, lesson.lift, workers)
+    def __init__(
+        self, train: list[Sample], val: list[Sample], lesson: SharedLesson, workers: int = 1, pictures: Sequence[Reader] = ()
+    ) -> None:
+        super().__init__(train, val, lesson.lift, workers, pictures)
         self.pose_weight, self.pose_head = lesson.pose_weight, lesson.pose.head
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
