@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from apps.pipeline import Networks
 from apps.settings import Settings
 from fitting.causal import CausalFitter, FittedFrame
 from posecore.camera import Camera
-from posecore.types import Floats, Frame, Motion
+from posecore.types import Frame, Motion, Pose3D
 
 REMEMBERED_S = 5.0  # what the follower keeps of the past; it looks back about a second
 LATENCY_FRAMES = 100  # over which latency is told
@@ -30,16 +30,38 @@ class LiveFrame:
     people: dict[int, FittedFrame]
     latency_s: float
 
-    @property
-    def xyz_m(self) -> dict[int, Floats]:
-        """(21, 3) joints in the camera frame by person, as Viewer.show takes them."""
-        return {person: fitted.xyz_m for person, fitted in self.people.items()}
-
     def drawn(self) -> NDArray[np.uint8]:
         """The picture with the skeletons on it."""
-        return Overlay([_motion(person, self.frame, fitted) for person, fitted in self.people.items()]).draw(
-            self.frame.rgb, self.frame.index
-        )
+        motions = [motion_of(person, [(self.frame.index, fitted)]) for person, fitted in self.people.items()]
+        return Overlay(motions).draw(self.frame.rgb, self.frame.index)
+
+
+class CausalPeople:
+    """The causal fit of everybody in view; people are numbered from 1 in the order in which they come."""
+
+    def __init__(self, camera: Camera, settings: Settings) -> None:
+        self._camera, self._settings = camera, settings
+        self._fitters: dict[int, CausalFitter] = {}
+        self._numbers: dict[int, int] = {}
+
+    def update(self, time_s: float, seen: Mapping[int, Pose3D]) -> dict[int, FittedFrame]:
+        """The people at this time, from lifted poses by the tracker's number; who is away for longer than the fit bridges
+        is forgotten."""
+        people = {}
+        for tracked in sorted({*self._fitters, *seen}, key=self._number):
+            fitter = self._fitters.setdefault(tracked, self._new_fitter())
+            fitted = fitter.update(time_s, seen.get(tracked))
+            if fitted is None:
+                del self._fitters[tracked]
+            else:
+                people[self._number(tracked)] = fitted
+        return people
+
+    def _new_fitter(self) -> CausalFitter:
+        return CausalFitter(self._camera, self._settings.people.height_m, self._settings.fit)
+
+    def _number(self, tracked: int) -> int:
+        return self._numbers.setdefault(tracked, len(self._numbers) + 1)
 
 
 class LiveSession:
@@ -57,25 +79,16 @@ class LiveSession:
         self._observer = Observer(
             networks.detector, networks.lifter, tracker, camera, settings.detect, settings.follow, settings.cuts
         )
-        self._camera, self._settings, self._clock = camera, settings, clock
-        self._fitters: dict[int, CausalFitter] = {}
-        self._numbers: dict[int, int] = {}
+        self.camera, self._clock = camera, clock
+        self._people = CausalPeople(camera, settings)
         self._latency_s: deque[float] = deque(maxlen=LATENCY_FRAMES)
 
     def step(self, frame: Frame, arrived_s: float | None = None) -> LiveFrame:
-        """Answer one frame; people who are out of sight for longer than the fit bridges are forgotten."""
+        """Answer one frame."""
         start_s = self._clock() if arrived_s is None else arrived_s
         self._observer.see(frame)
         self._observer.forget_before(frame.time_s - REMEMBERED_S)
-        seen = self._observer.latest()
-        people = {}
-        for tracked in sorted({*self._fitters, *seen}, key=self._number):
-            fitter = self._fitters.setdefault(tracked, self._new_fitter())
-            fitted = fitter.update(frame.time_s, seen.get(tracked))
-            if fitted is None:
-                del self._fitters[tracked]
-            else:
-                people[self._number(tracked)] = fitted
+        people = self._people.update(frame.time_s, self._observer.latest())
         self._latency_s.append(self._clock() - start_s)
         return LiveFrame(frame, people, self._latency_s[-1])
 
@@ -86,25 +99,19 @@ class LiveSession:
         p50, p95 = np.percentile(np.array(self._latency_s), [50, 95])
         return 1000 * float(p50), 1000 * float(p95)
 
-    def _new_fitter(self) -> CausalFitter:
-        return CausalFitter(self._camera, self._settings.people.height_m, self._settings.fit)
 
-    def _number(self, tracked: int) -> int:
-        """People are numbered from 1 in the order in which they come."""
-        return self._numbers.setdefault(tracked, len(self._numbers) + 1)
-
-
-def _motion(person: int, frame: Frame, fitted: FittedFrame) -> Motion:
-    """One fitted frame as a motion of one row, for drawing."""
-    unknown = np.full((1, len(fitted.source), 2), np.nan)
+def motion_of(person: int, rows: Sequence[tuple[int, FittedFrame]]) -> Motion:
+    """(frame number, fitted frame) of one person as his motion; what only the whole-clip fit knows is NaN or 0."""
+    frames, fitted = zip(*rows, strict=True)
+    xyz_m = np.array([f.xyz_m for f in fitted])
     return Motion(
         person,
-        np.array([frame.index]),
-        np.array([frame.time_s]),
-        fitted.xyz_m[None],
-        fitted.quaternion_xyzw[None],
-        np.zeros(len(fitted.source)),
-        fitted.xy_px[None],
-        unknown,
-        fitted.source[None],
+        np.array(frames),
+        np.array([f.time_s for f in fitted]),
+        xyz_m,
+        np.array([f.quaternion_xyzw for f in fitted]),
+        np.zeros(xyz_m.shape[1]),
+        np.array([f.xy_px for f in fitted]),
+        np.full((*xyz_m.shape[:2], 2), np.nan),
+        np.array([f.source for f in fitted]),
     )

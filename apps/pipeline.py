@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from posecore.camera import Camera
 from posecore.config import to_dict
 from posecore.errors import InputError
 from posecore.stages import Clip
-from posecore.types import Motion, Track
+from posecore.types import Frame, Motion, Pose3D, Track
 from posecore.video import VideoReader, VideoWriter
 
 _LIBRARIES = ("numpy", "scipy", "opencv-python", "av", "torch", "filterpy")
@@ -36,6 +36,16 @@ class Networks:
     detector: Detector
     lifter: Lifter
     weights: dict[str, Any] = field(default_factory=dict)
+
+
+class Watcher(Protocol):
+    """Who looks on while the networks work (apps.viewer_live.RunView)."""
+
+    def see(self, frame: Frame, poses: Mapping[int, Pose3D], share: float) -> None:
+        """A frame, the poses lifted from it by the tracker's number, and the share 0..1 of the clip that is done."""
+
+    def close(self) -> None:
+        """The networks have done."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +95,30 @@ def load_networks(settings: Settings) -> Networks:
     return Networks(detector, lifter, weights)
 
 
-def run_clip(path: Path, folder: Path, settings: Settings, quiet: bool = False, networks: Networks | None = None) -> Summary:
-    """Lift a clip into a result folder. PoseError for what a user can mend; nothing has been written then."""
+def run_clip(
+    path: Path,
+    folder: Path,
+    settings: Settings,
+    quiet: bool = False,
+    networks: Networks | None = None,
+    watch: Callable[[Camera], Watcher | None] | None = None,
+) -> Summary:
+    """Lift a clip into a result folder; `watch` is asked for an onlooker once the camera is known and the networks are loaded.
+
+    PoseError for what a user can mend; nothing has been written then.
+    """
     reader = VideoReader(path)
     check_folder(folder, path)
     camera = choose_camera(reader.size_wh, settings.camera)
-    observed = observe(reader, networks or load_networks(settings), camera, settings, quiet)
+    networks = networks or load_networks(settings)
+    observed = observe(reader, networks, camera, settings, quiet, watch(camera) if watch else None)
     folder.mkdir(parents=True, exist_ok=True)
     return finish(observed, camera, folder, settings, quiet)
 
 
-def observe(reader: VideoReader, networks: Networks, camera: Camera, settings: Settings, quiet: bool) -> Observed:
+def observe(
+    reader: VideoReader, networks: Networks, camera: Camera, settings: Settings, quiet: bool, watcher: Watcher | None = None
+) -> Observed:
     """First stage: every frame once through detector, tracker and lift."""
     from pose2d.tracker import Tracker
 
@@ -113,8 +136,12 @@ def observe(reader: VideoReader, networks: Networks, camera: Camera, settings: S
         for frame in reader:
             observer.see(frame)
             progress.step()
+            if watcher is not None:
+                watcher.see(frame, observer.latest(), min(1.0, progress.done / (reader.expected_count or np.inf)))
     finally:
         progress.close()
+        if watcher is not None:
+            watcher.close()
     tracks, warnings = observer.tracks(reader.rate_fps)
     clip = observer.clip(reader.rate_fps)
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings))

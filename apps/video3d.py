@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
 from apps.command_line import Parser, add_choices, add_frame, add_settings, guarded, print_settings, settings_from, tell
 from posecore.errors import InputError
+
+if TYPE_CHECKING:
+    from apps.settings import Settings
+    from apps.viewer_live import RunView
+    from posecore.camera import Camera
 
 DEMO = Path(__file__).resolve().parent / "assets" / "demo.mp4"
 _EPILOG = """exit codes:
@@ -39,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         "--export", metavar="LIST", help="also write motion files: some of bvh,glb,trc,c3d,json,npz,angles, or all"
     )
     add_frame(parser)
+    parser.add_argument(
+        "--view", action="store_true", help="show people in 3D while the run works; closing the window does not stop the run"
+    )
     parser.add_argument("--report", action="store_true", help="also write report.html, a page to judge the result by")
     parser.add_argument(
         "--selftest", action="store_true", help="lift the demo clip and judge it by its truth: exit code 0 or 1"
@@ -63,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
 
     formats = parse_formats(options.export) if options.export else []
     clip, folder = _places(options.clip, options.output)
-    tell(run_clip(clip, folder, settings, options.quiet), options.quiet)
+    tell(run_clip(clip, folder, settings, options.quiet, watch=_onlooker(settings, options)), options.quiet)
     _write_more(folder, formats, options)
     if options.clip is None and not options.quiet:
         from apps.result_folder import load_result
@@ -71,6 +80,15 @@ def _run(options: argparse.Namespace) -> int:
 
         print(truth_line(load_result(folder), read_truth(DEMO.with_suffix(".truth.npz"))))
     return 0
+
+
+def _onlooker(settings: Settings, options: argparse.Namespace) -> Callable[[Camera], RunView | None] | None:
+    """The window of --view."""
+    if not options.view:
+        return None
+    from apps.viewer_live import watch_run
+
+    return watch_run(settings, options.quiet)
 
 
 def _write_more(folder: Path, formats: list[str], options: argparse.Namespace) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +30,14 @@ class Cast:
 
     def colours(self, kind: str, frame: int) -> dict[int, Floats] | None:
         """(21, 3) joint colours by person for 'score', 'sigma' or 'source'; None for 'person', which the stage knows."""
-        paint = {"score": (score_colours, self.score), "sigma": (sigma_colours, self.sigma_m)}
-        paint["source"] = (source_colours, self.source)
-        if kind not in paint:
+        if kind == "person":
             return None
-        colours, values = paint[kind]
-        return {key: colours(values[p, frame]) for p, key in enumerate(self.keys)}
+        paint: dict[str, Callable[[int], Floats]] = {
+            "score": lambda p: score_colours(self.score[p, frame]),
+            "sigma": lambda p: sigma_colours(self.sigma_m[p, frame]),
+            "source": lambda p: source_colours(self.source[p, frame]),
+        }
+        return {key: paint[kind](p) for p, key in enumerate(self.keys)}
 
 
 def cast_of(results: Sequence[Result]) -> Cast:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from posecore.errors import InputError
 
+WIDTH_PX = 480  # more would not be seen in the camera's frustum
+
 
 class ClipPictures:
     """`at(time_s)` gives the frame shown at that time as (H, W, 3) uint8 RGB, at most `width_px` wide."""
 
-    def __init__(self, path: Path, width_px: int = 480) -> None:
+    def __init__(self, path: Path, width_px: int = WIDTH_PX) -> None:
         import av
 
         self._width_px = width_px
@@ -46,12 +48,17 @@ class ClipPictures:
 
     def _rgb(self) -> NDArray[np.uint8]:
         rgb = np.rot90(self._current.to_ndarray(format="rgb24"), round(self._current.rotation / 90) % 4)
-        height, width = rgb.shape[:2]
-        if width <= self._width_px:
-            return np.ascontiguousarray(rgb)
-        size_wh = (self._width_px, max(1, round(height * self._width_px / width)))
-        return np.asarray(cv2.resize(np.ascontiguousarray(rgb), size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return shrunk(np.ascontiguousarray(rgb), self._width_px)
 
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+
+def shrunk(rgb: NDArray[np.uint8], width_px: int = WIDTH_PX) -> NDArray[np.uint8]:
+    """A picture (H, W, 3), scaled down if it is wider than this."""
+    height, width = rgb.shape[:2]
+    if width <= width_px:
+        return rgb
+    size_wh = (width_px, max(1, round(height * width_px / width)))
+    return np.asarray(cv2.resize(rgb, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8)

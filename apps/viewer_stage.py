@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 RendererName = Literal["open3d", "opencv"]
 TRAIL_JOINTS = ("pelvis", "right_hand", "left_hand", "right_toe", "left_toe")
 TRAIL_ROWS = 40  # points of a trail: 1.3 s at 30 frames per second
-BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 2.0, 1.5  # from the clip's camera, where `look_from_behind_camera` stands
+BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 1.6, 2.6  # from the clip's camera, where `look_from_behind_camera` stands
 FRUSTUM_DEPTH_M = 0.7  # where the clip's picture hangs in front of its camera
 SIGMA_RANGE_M = (0.01, 0.08)  # standard deviations shown in the first and the last colour
 _SURE, _UNSURE = np.array([0.13, 0.40, 0.67]), np.array([0.84, 0.19, 0.15])
@@ -103,10 +103,15 @@ class Viewer:
         self._hidden = np.full((len(load_skeleton("vnect21")), 3), np.nan)
         self._people: set[int] = set()
         renderer.put("floor", floor_mesh((0.0, 0.0), floor_m))
-        if camera is not None:
-            self._frustum = frustum_corners(camera, world.T_world_camera, FRUSTUM_DEPTH_M)
-            renderer.put("camera", frustum_mesh(*self._frustum))
+        self.stand_in(world)
         self.look(View((0.0, 0.0, 0.9), 6.0))
+
+    def stand_in(self, world: World) -> None:
+        """Put camera and people into another world, as from the next frame."""
+        self.world = world
+        if self.camera is not None:
+            self._frustum = frustum_corners(self.camera, world.T_world_camera, FRUSTUM_DEPTH_M)
+            self.renderer.put("camera", frustum_mesh(*self._frustum))
 
     def look(self, view: View) -> None:
         """Look from elsewhere."""

@@ -1,15 +1,16 @@
 """Live: `python apps/webcam.py`, people before the camera in 3D as they move, with the latency shown.
 
 Each frame is answered from the frames up to it; while the networks are busy, newer frames replace older ones. Where there is
-a display, a window shows the picture with the skeletons (q or Esc ends); --view 3d shows them in their world as well.
+a display, a window shows the picture with the skeletons (q or Esc ends, as does Ctrl-C); --view 3d shows them in their world
+as well.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -20,8 +21,10 @@ from apps.command_line import Parser, add_settings, guarded, print_settings, set
 
 if TYPE_CHECKING:
     from apps.live import LiveFrame, LiveSession
+    from apps.live_source import DeviceCamera, FileCamera
     from apps.pipeline import Networks
-    from apps.viewer_stage import Viewer
+
+    Source = DeviceCamera | FileCamera
 
 ESCAPE, Q = 27, ord("q")
 WINDOW = "video3d"
@@ -30,7 +33,9 @@ WINDOW = "video3d"
 def main(arguments: Sequence[str] | None = None, networks: Networks | None = None) -> int:
     """Run the command line; 0 done, 2 for a camera or file that cannot be used, 130 interrupted."""
     parser = Parser(prog="webcam", description=__doc__)
-    parser.add_argument("--device", default="0", metavar="N|FILE", help="camera's number (default 0), or a clip that plays it")
+    parser.add_argument(
+        "--device", default="0", metavar="N|FILE", help="camera's number (default 0), or a clip that plays the camera"
+    )
     parser.add_argument("--every-frame", action="store_true", help="with a file: drop nothing, as fast as it goes")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after so many answered frames")
     parser.add_argument("--view", choices=("2d", "3d", "none"), default="2d", help="what to show where there is a display (2d)")
@@ -53,41 +58,47 @@ def _run(options: argparse.Namespace, networks: Networks | None) -> int:
     if options.print_config:
         return print_settings(settings)
     source = open_camera(options.device, options.every_frame)
-    try:
+    with closing(source):
         camera = choose_camera(source.size_wh, settings.camera)
         session = LiveSession(networks or load_networks(settings), camera, settings)
-        show = Screen(options.view, session, options.quiet)
-        table = options.csv.open("w", encoding="utf-8", newline="") if options.csv else None
-        count = 0
-        for frame, arrived_s in source:
-            answer = session.step(frame, arrived_s)
-            count += 1
-            if table is not None:
-                write_rows(table, answer, header=count == 1)
-            if not show(answer) or count == options.frames:
-                break
-    finally:
-        source.close()
-    if table is not None:
-        table.close()
-    show.close()
+        with closing(Screen(options.view, session, options.quiet)) as screen:
+            count = _answer(source, session, screen, options.frames, options.csv)
     if not options.quiet:
         p50, p95 = session.latency_ms()
         print(f"{count} frames answered; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
     return 0
 
 
+def _answer(source: Source, session: LiveSession, screen: Screen, at_most: int | None, csv: Path | None) -> int:
+    """Answer frames until they end, the window is closed, or the user interrupts; how many it were."""
+    count = 0
+    with csv.open("w", encoding="utf-8", newline="") if csv else nullcontext() as table:
+        try:
+            for frame, arrived_s in source:
+                answer = session.step(frame, arrived_s)
+                count += 1
+                if table is not None:
+                    write_rows(table, answer, header=count == 1)
+                if not screen.show(answer) or count == at_most:
+                    break
+        except KeyboardInterrupt:  # the usual end where there is no window
+            pass
+    return count
+
+
 class Screen:
     """Shows answers: a window where there is a display, one line of status where a terminal looks on."""
 
     def __init__(self, view: str, session: LiveSession, quiet: bool) -> None:
+        from apps.viewer_live import LiveView, has_display, window
+
         self._session, self._status = session, not quiet and sys.stderr.isatty()
         self._flat = view != "none" and has_display()
-        self._world: Viewer | None = None
-        if view == "3d" and has_display():
-            self._world = open_world()
+        self._world = LiveView(session.camera, window()) if view == "3d" else None
+        if view == "2d" and not self._flat and not quiet:
+            print("note: there is no display, so no window; Ctrl-C ends", file=sys.stderr)
 
-    def __call__(self, answer: LiveFrame) -> bool:
+    def show(self, answer: LiveFrame) -> bool:
         """Show one answer; False when the user has closed the window."""
         p50, p95 = self._session.latency_ms()
         text = f"{len(answer.people)} people  {1000 * answer.latency_s:.0f} ms (p50 {p50:.0f}, p95 {p95:.0f})"
@@ -102,7 +113,7 @@ class Screen:
             cv2.imshow(WINDOW, picture[..., ::-1])
             alive = cv2.waitKey(1) & 0xFF not in (ESCAPE, Q)
         if self._world is not None:
-            alive = self._world.show(answer.xyz_m) and alive
+            alive = self._world.show(answer.frame, answer.people, text) and alive
         return alive
 
     def close(self) -> None:
@@ -115,22 +126,6 @@ class Screen:
             cv2.destroyAllWindows()
         if self._world is not None:
             self._world.close()
-
-
-def has_display() -> bool:
-    """Whether a window can be opened; OpenCV would abort the process without one."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def open_world() -> Viewer:
-    """A 3D window; gravity is not known yet, so the camera counts as upright, 1.5 m above the floor."""
-    from apps.viewer_stage import Viewer, make_renderer
-    from apps.viewer_view import View
-    from posecore.world import upright_world
-
-    viewer = Viewer(upright_world(1.5), None, make_renderer("open3d", (960, 720), visible=True))
-    viewer.look(View((0.0, 3.0, 0.9), 6.0))
-    return viewer
 
 
 def write_rows(out: TextIO, answer: LiveFrame, header: bool) -> None:

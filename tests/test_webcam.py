@@ -13,6 +13,7 @@ from apps.settings import Settings
 from apps.webcam import main
 from fitting.settings import FitSettings
 from posecore.errors import InputError
+from posecore.types import Detection2D
 from posecore.video import VideoReader
 from posecore.world import upright_world
 from tests.fakes import CAMERA, RATE_FPS, Actor, World
@@ -84,6 +85,23 @@ def test_command_line_with_a_file_as_camera(tmp_path: Path, capsys: pytest.Captu
     assert float(rows[-1]["pelvis_z_m"]) == pytest.approx(4, abs=0.05)
     assert main(["--device", str(tmp_path / "absent.mp4")]) == 2
     assert "absent.mp4" in capsys.readouterr().err
+
+
+def test_an_interruption_is_the_usual_end(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    world = World([Actor((0, 0, 4))])
+    clip, table = world.write(tmp_path / "clip.mp4", 15), tmp_path / "live.csv"
+    detect = world.detect
+
+    def interrupted(rgb: np.ndarray) -> list[Detection2D]:
+        if world.looks:
+            raise KeyboardInterrupt
+        return detect(rgb)
+
+    world.detect = interrupted  # type: ignore[method-assign]
+    options = ["--device", str(clip), "--every-frame", "--view", "none", "--csv", str(table)]
+    assert main([*options, "--set", "fit.contact=false", "--set", "detect.every_s=0.2"], world.networks) == 0
+    assert "frames answered; latency" in capsys.readouterr().out
+    assert len(table.read_text().splitlines()) > 1, "what was answered is in the table"
 
 
 def test_no_camera_is_one_clear_line() -> None:
