@@ -1,7 +1,8 @@
 """How good are the weights and the whole way: `python apps/evaluate.py SUBCOMMAND ...`.
 
   pose2d    the detector on any COCO-format folder, people photos' val split, composites, or rendered people: AP, PCK
-  lift3d    crops of the people photos' val split, or rendered people: PCK, MPJPE, PA-MPJPE, honesty of the error bars
+  lift3d    crops of the people photos' val split, rendered people or MPI-INF-3DHP's test set: PCK, MPJPE, PA-MPJPE, honesty
+            of the error bars
   pose2sim  two real clips with 3D truth through the whole pipeline: before and after the fit, root, reprojection
 
 Figures go to standard output as JSON, and to a file with --json.
@@ -40,7 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     pose.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
     lift = commands.add_parser("lift3d", help="the lifter on crops")
-    lift.add_argument("--set", dest="name", choices=("people", "synthetic"), default="people")
+    lift.add_argument("--set", dest="name", choices=("people", "synthetic", "mpi_inf_3dhp"), default="people")
     lift.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
     pose2sim = commands.add_parser("pose2sim", help="two real clips with 3D truth")
     pose2sim.add_argument("--height", type=float, help="the man's stature in metres; default: an average adult")

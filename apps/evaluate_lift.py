@@ -1,24 +1,41 @@
-"""The lifter's accuracy: on held-out photos (against labels and the teacher's 3D) and on rendered people (against truth)."""
+"""The lifter's accuracy: on held-out photos (against labels and the teacher's 3D), on rendered people and on MPI-INF-3DHP's
+test set (against the truth)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posecore.errors import InputError
 
+if TYPE_CHECKING:
+    from lift3d.lifter import Lifter
+
 
 def evaluate_lifter(name: str, data: Path, weights: Path | None) -> dict[str, float]:
-    """Figures per source (training.lift_eval.evaluate_lift) on a set: 'people' or 'synthetic' (shards of apps/render.py)."""
+    """Figures on a set: 'people', 'synthetic' (shards of apps/render.py), 'mpi_inf_3dhp' (the folder that holds TS1..TS6)."""
     from lift3d.lifter import Lifter
     from training.lift_eval import evaluate_lift
     from training.people import load_people
     from training.rendered import load_rendered_samples
 
+    if name == "mpi_inf_3dhp":
+        return evaluate_mpi(data, Lifter(weights))
     if name == "people":
         samples = load_people(data, "val")
     elif name == "synthetic":
         samples = load_rendered_samples(data)
     else:
-        raise InputError(f"unknown set '{name}'; there are people, synthetic")
+        raise InputError(f"unknown set '{name}'; there are people, synthetic, mpi_inf_3dhp")
     lifter = Lifter(weights)
     return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain)
+
+
+def evaluate_mpi(data: Path, lifter: Lifter) -> dict[str, float]:
+    """MPI-INF-3DHP's measures on universal skeletons, as published; with `real_` on the actors' own, their size being told."""
+    from training.lift_eval import evaluate_published
+    from training.mpi_inf_3dhp import load_mpi_inf_3dhp_test
+
+    universal = evaluate_published(lifter.maps, load_mpi_inf_3dhp_test(data), lifter.input_px)
+    real = evaluate_published(lifter.maps, load_mpi_inf_3dhp_test(data, "real"), lifter.input_px, scaled=True)
+    return {**universal, **{f"real_{name}": value for name, value in real.items() if "frames" not in name}}

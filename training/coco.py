@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,14 @@ def load_coco(annotations: Path, images: Path, source: str = "coco") -> list[Sam
         if people:
             samples.append(Sample(image["file_name"], source, size, tuple(people), read, True, tuple(ignored)))
     return samples
+
+
+def liftable_people(samples: list[Sample], joints: int = 8, side_px: float = 64.0) -> list[Sample]:
+    """The same pictures with only the people large and well enough labelled to be a lifter's lesson in 2D."""
+
+    def fit(person: PersonLabel) -> bool:
+        x0, y0, x1, y1 = person.box_xyxy_px
+        return int((person.trust > 0).sum()) >= joints and max(x1 - x0, y1 - y0) >= side_px
+
+    fitting = [replace(sample, people=tuple(p for p in sample.people if fit(p)), complete=False) for sample in samples]
+    return [sample for sample in fitting if sample.people]

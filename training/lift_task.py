@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from training.layers import Reader
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
 from training.loop import Batch, LoopConfig
-from training.mix import SourceMix
+from training.mix import Maker, SourceMix
 from training.samples import Sample
 from training.stream import Example, batches
 
@@ -32,7 +32,9 @@ class SourceShares:
     ccp: float = 2.0  # street fashion, upright
     sports: float = 1.5  # action
     lspet: float = 1.0  # gymnasts in every orientation
-    rendered: float = 0.0  # rendered people: exact depth
+    coco: float = 0.0  # people of fully labelled photos, in 2D only
+    rendered: float = 0.0  # rendered people out of shards: exact depth
+    live: float = 1.0  # people rendered on the fly, where an asset pack is given (data.assets)
     mpi_inf_3dhp: float = 1.0  # MPI-INF-3DHP, for who has it: real people, exact depth
 
 
@@ -48,21 +50,33 @@ class LiftLesson:
     network: LiftConfig = field(default_factory=LiftConfig)
 
 
+@dataclass(frozen=True)
+class MoreLessons:
+    """What is no list of samples: other backgrounds and clothes for sources with masks, and sources that make their samples."""
+
+    pictures: Sequence[Reader] = ()
+    makers: Mapping[str, Maker] = field(default_factory=dict)
+
+
 class LiftTask:
     """See training.loop.Task; the network is VNectResNet18 or VNectResNet50."""
 
     def __init__(
-        self, train: list[Sample], val: list[Sample], lesson: LiftLesson, workers: int = 1, pictures: Sequence[Reader] = ()
+        self,
+        train: list[Sample],
+        val: list[Sample],
+        lesson: LiftLesson,
+        workers: int = 1,
+        more: MoreLessons = MoreLessons(),
     ) -> None:
-        self.mix = SourceMix(train, asdict(lesson.shares))
-        self.val, self.lesson, self.workers = val, lesson, workers
-        self.pictures = pictures  # other backgrounds and clothes for sources with masks
+        self.mix = SourceMix(train, asdict(lesson.shares), more.makers)
+        self.val, self.lesson, self.workers, self.more = val, lesson, workers, more
 
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
         sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")
         which = int(rng.integers(len(sample.people)))
-        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.pictures)
+        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.more.pictures)
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""

@@ -198,10 +198,19 @@ def _around(box_xyxy_px: NDArray, shape_hw: tuple[int, ...]) -> NDArray[np.bool_
     return (abs(x - centre[0]) <= reach[0]) & (abs(y - centre[1]) <= reach[1])
 
 
+def has_test_set(folder: Path) -> bool:
+    """Whether TS1..TS6, or some of them, lie where `load_mpi_inf_3dhp_test` looks."""
+    return bool(_test_folders(folder))
+
+
+def _test_folders(folder: Path) -> list[Path]:
+    root = folder / "mpi_inf_3dhp_test_set"
+    return sorted((root if root.is_dir() else folder).glob("TS[1-6]"))
+
+
 def load_mpi_inf_3dhp_test(folder: Path, skeleton: Skeleton3D = "universal") -> list[Sample]:
     """The valid frames of TS1..TS6 in `folder` or its mpi_inf_3dhp_test_set, 17 joints labelled. InputError without any."""
-    root = folder / "mpi_inf_3dhp_test_set"
-    sequences = sorted((root if root.is_dir() else folder).glob("TS[1-6]"))
+    sequences = _test_folders(folder)
     if not sequences:
         raise InputError(f"no TS1..TS6 in {folder}; give the folder of MPI-INF-3DHP's test set (mpi_inf_3dhp_test_set)")
     return [sample for sequence in sequences for sample in _test_sequence(sequence, skeleton)]

