@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lift3d.choice import choose_places
 from posecore.types import Crop, Frame, Pose3D, Track
 
 _USUAL_RATE = 0.03  # of a person's usual confidence, per frame
+_NOWHERE = np.tile(np.array([np.nan] * 2 + [0.0] + [np.nan] * 5, dtype=np.float32), (21, 1))  # no second place
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Followed:
     seen_s: float = -np.inf  # by either network
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
-    rows: list[NDArray[np.float32]] = field(default_factory=list)  # (21, 8): xy_px, score, xyz_m, sigma_m
+    rows: list[NDArray[np.float32]] = field(default_factory=list)  # (2, 21, 8): best and second place; _columns
 
     def add(self, frame: Frame, pose: Pose3D) -> None:
         """Write down what the lift saw of him."""
@@ -36,7 +38,8 @@ class Followed:
         self.seen_s = frame.time_s
         self.frames.append(frame.index)
         self.times_s.append(frame.time_s)
-        self.rows.append(np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m]).astype(np.float32))
+        second = _columns(pose.second) if pose.second is not None else _NOWHERE
+        self.rows.append(np.stack([_columns(pose), second]))
 
     def forget_last(self, count: int) -> None:
         """Strike his last rows."""
@@ -50,14 +53,25 @@ class Followed:
 
     def pose(self, row: int) -> Pose3D:
         """One row as the lift gave it."""
-        xy, score, xyz, sigma = np.split(self.rows[row].astype(np.float64), [2, 3, 6], axis=1)
-        return Pose3D(xy, score[:, 0], xyz, sigma)
+        return Pose3D(*_split(self.rows[row][0]))
 
     def track(self, number: int) -> Track:
-        """His rows; in the networks' own float32, as the stage file keeps them."""
-        xy, score, xyz, sigma = np.split(np.stack(self.rows).astype(np.float64), [2, 3, 6], axis=2)
-        frames = np.array(self.frames, dtype=np.int64)
-        return Track(number, frames, np.array(self.times_s), xy, score[..., 0], xyz, sigma)
+        """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
+        frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
+        rows = np.stack(self.rows)
+        best, second = (Track(number, frames, times, *_split(rows[:, k])) for k in (0, 1))
+        return choose_places(best, second)
+
+
+def _columns(pose: Pose3D) -> NDArray[np.float32]:
+    """(21, 8): xy_px, score, xyz_m, sigma_m."""
+    return np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m]).astype(np.float32)
+
+
+def _split(columns: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """(..., 21, 8) to xy_px, score, xyz_m, sigma_m."""
+    xy, score, xyz, sigma = np.split(columns.astype(np.float64), [2, 3, 6], axis=-1)
+    return xy, score[..., 0], xyz, sigma
 
 
 def confidence(pose: Pose3D) -> float:

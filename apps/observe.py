@@ -48,6 +48,7 @@ class FollowSettings:
     score_min: float = 0.3  # mean confidence of a person's better half of joints, 0..1, below which he is lost
     doubt_ratio: float = 0.85  # of a person's usual confidence, below which the detector is asked at once
     joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
+    second_score_min: float = 0.2  # confidence from which a joint's second-best place counts for it as well, 0..1
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
     fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
     size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
@@ -152,7 +153,7 @@ class Observer:
         needed_s = min(self._follow.track_min_s, len(self._times_s) / rate_fps) - 0.5 / rate_fps
         long = [p for p in people if len(p.frames) / rate_fps >= needed_s]
         kept = [p for p in long if self._is_real(p)]
-        kept.sort(key=lambda p: (p.frames[0], float(np.nanmean(p.rows[0][:, 0]))))
+        kept.sort(key=lambda p: (p.frames[0], float(np.nanmean(p.pose(0).xy_px[:, 0]))))
         warnings = []
         if len(long) < len(people):
             warnings.append(f"tracks shorter than {self._follow.track_min_s:g} s that were dropped: {len(people) - len(long)}")
@@ -248,7 +249,12 @@ class Observer:
         return size_px >= max(self._follow.fill_min * crop.side_px, self._follow.size_min_px)
 
     def _next_crop(self, pose: Pose3D) -> Crop | None:
-        return crop_from_points(pose.xy_px, pose.score >= self._follow.joint_score_min, self._lifter.input_px)
+        """Around all places where a joint may be: a leg that was taken for the other must not fall out of the crop."""
+        xy_px, score = pose.xy_px, pose.score
+        if pose.second is not None:
+            known = pose.second.score >= self._follow.second_score_min
+            xy_px, score = np.concatenate([xy_px, pose.second.xy_px[known]]), np.concatenate([score, pose.second.score[known]])
+        return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px)
 
     def _part_twins(self) -> None:
         """Give up the younger of two people who have been one and the same for some frames, and what was taken for him."""
@@ -276,5 +282,5 @@ class Observer:
         if one.crop is None or two.crop is None:
             return False
         size_px = min(one.crop.side_px, two.crop.side_px)
-        apart_px = np.linalg.norm(one.rows[-1][:, :2] - two.rows[-1][:, :2], axis=1)
+        apart_px = np.linalg.norm(one.pose(-1).xy_px - two.pose(-1).xy_px, axis=1)
         return float(np.median(apart_px)) < self._follow.twin_distance * size_px

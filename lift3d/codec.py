@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from posecore.heatmap import cells_to_px, px_to_cells
 
@@ -60,23 +61,48 @@ def _apex(before: NDArray, at: NDArray, after: NDArray) -> NDArray[np.float64]:
 
 
 def find_peaks(heat: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(J, h, w) heat maps to peaks (J, 2) in cells, below a cell, and scores (J,): the mass within SCORE_RADIUS of the peak.
+    """(J, h, w) heat maps to peaks (J, 2) in cells, below a cell, and scores (J,): the mass within SCORE_RADIUS of the peak."""
+    cell = heat.reshape(len(heat), -1).argmax(axis=1)
+    return _refine(heat, cell), _mass(heat, cell)
 
-    Sub-cell accuracy: apex of the parabola through the logarithm and its neighbours (exact for a Gaussian); a peak on the
-    border keeps its cell in that direction.
+
+def find_second_peaks(heat: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `find_peaks`, the highest of the other peaks, more than SCORE_RADIUS cells away; NaN and score 0 where there is none.
+
+    A network that cannot tell whose ankle is whose gives both ankles' maps both places.
     """
     joints, rows, cols = heat.shape
-    flat = heat.reshape(joints, -1).argmax(axis=1)
-    y, x = np.divmod(flat, cols)
+    y, x = np.divmod(heat.reshape(joints, -1).argmax(axis=1), cols)
+    near = np.abs(np.arange(rows)[:, None] - y[:, None, None]) <= SCORE_RADIUS
+    near = near & (np.abs(np.arange(cols) - x[:, None, None]) <= SCORE_RADIUS)
+    others = np.where((maximum_filter(heat, size=(1, 3, 3)) == heat) & ~near, heat, 0.0).reshape(joints, -1)
+    cell = others.argmax(axis=1)
+    there = others.max(axis=1) > 0
+    return np.where(there[:, None], _refine(heat, cell), np.nan), np.where(there, _mass(heat, cell), 0.0)
+
+
+def _refine(heat: NDArray, cell: NDArray) -> NDArray[np.float64]:
+    """Flat cells (J,) to places (J, 2) below a cell: apex of the parabola through the logarithm and its neighbours.
+
+    Exact for a Gaussian; a peak on the border keeps its cell in that direction.
+    """
+    joints, rows, cols = heat.shape
+    y, x = np.divmod(cell, cols)
     padded = np.pad(np.log(heat + 1e-30), ((0, 0), (1, 1), (1, 1)), mode="edge")
     j = np.arange(joints)
     at = padded[j, y + 1, x + 1]
     dx = _apex(padded[j, y + 1, x], at, padded[j, y + 1, x + 2]) * ((x > 0) & (x < cols - 1))
     dy = _apex(padded[j, y, x + 1], at, padded[j, y + 2, x + 1]) * ((y > 0) & (y < rows - 1))
+    return np.stack([x + dx, y + dy], axis=1)
+
+
+def _mass(heat: NDArray, cell: NDArray) -> NDArray[np.float64]:
+    """(J,) mass of the maps within SCORE_RADIUS of flat cells (J,)."""
+    _, rows, cols = heat.shape
+    y, x = np.divmod(cell, cols)
     near_y = np.abs(np.arange(rows) - y[:, None]) <= SCORE_RADIUS
     near_x = np.abs(np.arange(cols) - x[:, None]) <= SCORE_RADIUS
-    score = np.einsum("jhw,jh,jw->j", heat, near_y, near_x)
-    return np.stack([x + dx, y + dy], axis=1), np.minimum(score, 1.0)
+    return np.minimum(np.einsum("jhw,jh,jw->j", heat, near_y, near_x), 1.0)
 
 
 def read_bilinear(maps: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
@@ -101,15 +127,28 @@ def mirror_maps(maps: NDArray, partner: NDArray) -> NDArray:
     return out
 
 
-def decode(maps: NDArray, pelvis: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+Joints = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def decode(maps: NDArray, pelvis: int) -> Joints:
     """One crop's maps (6, J, h, w) to joints.
 
     Returns xy_px (J, 2) in crop pixels, score (J,), xyz_m (J, 3) relative to the joint `pelvis` in the crop's axes, and
     sigma_m (J, 2): standard deviation in the image plane and in depth (sqrt(2) times the Laplace scale).
     """
+    return decode_twice(maps, pelvis)[0]
+
+
+def decode_twice(maps: NDArray, pelvis: int) -> tuple[Joints, Joints]:
+    """As `decode`, at the highest and at the second peaks; the pelvis is that of the highest. NaN where there is no second."""
     heat = softmax_heat(maps[0])
-    peaks, score = find_peaks(heat)
-    values = read_bilinear(maps[1:], peaks)
-    xyz = values[:, :3] - values[pelvis, :3]
+    first, second = find_peaks(heat), find_second_peaks(heat)
+    origin = read_bilinear(maps[1:4], first[0])[pelvis]
+    return _read(maps, *first, origin), _read(maps, *second, origin)
+
+
+def _read(maps: NDArray, xy_cells: NDArray, score: NDArray, origin_m: NDArray) -> Joints:
+    there = np.isfinite(xy_cells).all(axis=1)
+    values = np.where(there[:, None], read_bilinear(maps[1:], np.where(there[:, None], xy_cells, 0.0)), np.nan)
     sigma = np.sqrt(2.0) * np.exp(np.clip(values[:, 3:], -6.0, 1.0))
-    return to_pixels(peaks), score, xyz, sigma
+    return to_pixels(xy_cells), score, values[:, :3] - origin_m, sigma

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backbones.runtime import load_into, make_runner
-from lift3d.codec import decode, mirror_maps
+from lift3d.codec import Joints, decode_twice, mirror_maps
 from lift3d.crop import cut_crop
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
@@ -66,6 +67,11 @@ class Lifter:
         return (plain + mirror_maps(mirrored, self._skeleton.mirror)) / 2
 
     def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
-        xy_crop, score, xyz_crop, sigma = decode(maps, self._skeleton.root)
+        first, second = decode_twice(maps, self._skeleton.root)
         R_camera_crop = rotation_to_ray(image_to_ray(crop.centre_px, camera))
+        other = self._in_camera(second, crop, R_camera_crop)
+        return replace(self._in_camera(first, crop, R_camera_crop), second=other)
+
+    def _in_camera(self, joints: Joints, crop: Crop, R_camera_crop: NDArray[np.float64]) -> Pose3D:
+        xy_crop, score, xyz_crop, sigma = joints
         return Pose3D(crop.to_image(xy_crop), score, xyz_crop @ R_camera_crop.T, sigma * self.sigma_gain)

@@ -83,13 +83,15 @@ class Pose3D:
 
     xy_px (21, 2): joints in the image; score (21,): confidence in 0..1; xyz_m (21, 3): pelvis-relative, camera axes, in the
     height-normalised metres of the lift (knee-to-neck height 0.92 m); sigma_m (21, 2): standard deviation of xyz_m in the
-    image plane and in depth, same unit.
+    image plane and in depth, same unit. second: the same read at each joint's second-best place, NaN with score 0 where there
+    is none.
     """
 
     xy_px: Floats
     score: Floats
     xyz_m: Floats
     sigma_m: Floats
+    second: Pose3D | None = None
 
     def __post_init__(self) -> None:
         joints = len(self.score)

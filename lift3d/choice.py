@@ -1,0 +1,80 @@
+"""Which of its two places a joint is at, decided over time.
+
+A network that sees two legs and cannot tell them apart gives both ankles' maps both places; read one by one, both ankles end
+up on the same leg. A body shows otherwise: two joints rarely share a place, and a joint moves little from one frame to the
+next. So the places of a pair of limbs are chosen together, by a shortest path over time (Viterbi 1967), with the cost
+
+    -log score of the places  +  SHARED for two joints of a pair in one place  +  min((way / step)^2, CAP) for each joint's way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posecore.skeleton import load_skeleton
+from posecore.types import Track
+
+Floats = NDArray[np.float64]
+LIMBS = (("elbow", "wrist", "hand"), ("knee", "ankle", "toe"))  # the last goes where the one before it goes
+STEP = 0.08  # what a joint may move in 1/30 s, of the person's height in the picture
+NEAR = 0.08  # of that height: nearer joints share a place
+SHARED, CAP = 2.0, 4.0  # nats; a joint that jumps costs no more than CAP
+GAP_S = 0.2  # rows further apart do not bind each other
+LOWEST, FORBIDDEN = 1e-3, 1e6  # score below which a place is none, and what it costs to go there
+
+
+def choose_places(best: Track, second: Track) -> Track:
+    """`best` with those joints at their second place that fit the body and its motion better there.
+
+    Both tracks have the same rows; `second` is NaN with score 0 where a joint has no second place. Only elbows, wrists, hands,
+    knees, ankles and toes have a choice.
+    """
+    chosen = np.zeros(best.score.shape, dtype=bool)
+    height = _height_px(best.xy_px)
+    for names in LIMBS:
+        joints = load_skeleton("vnect21").indices([f"{side}_{name}" for side in ("left", "right") for name in names[:2]])
+        followers = load_skeleton("vnect21").indices([f"{side}_{names[2]}" for side in ("left", "right")])
+        xy = np.stack([best.xy_px[:, joints], second.xy_px[:, joints]], axis=2) / height[:, None, None, None]
+        score = np.stack([best.score[:, joints], second.score[:, joints]], axis=2)
+        chosen[:, joints] = _cheapest(xy, score, best.time_s)
+        chosen[:, followers] = chosen[:, joints[1::2]] & (second.score[:, followers] > LOWEST)
+    names = ("xy_px", "score", "xyz_m", "sigma_m")
+    parts = {name: _pick(chosen, getattr(best, name), getattr(second, name)) for name in names}
+    return replace(best, **parts)
+
+
+def _pick(chosen: NDArray[np.bool_], best: Floats, second: Floats) -> Floats:
+    return np.where(chosen.reshape(chosen.shape + (1,) * (best.ndim - 2)), second, best)
+
+
+def _height_px(xy_px: Floats) -> Floats:
+    """(T,) longer side of the joints' box."""
+    return np.maximum((np.nanmax(xy_px, axis=1) - np.nanmin(xy_px, axis=1)).max(axis=1), 1.0)
+
+
+def _cheapest(xy: Floats, score: Floats, time_s: Floats) -> NDArray[np.bool_]:
+    """(T, 4): whether the second place is taken, for two left and two right joints.
+
+    xy (T, 4, 2, 2): joints, places, x and y in heights; score (T, 4, 2).
+    """
+    states = np.array(list(product((0, 1), repeat=4)))
+    index = np.arange(4)
+    places = np.nan_to_num(xy)[:, index, states]  # (T, 16, 4, 2)
+    own = np.where(score > LOWEST, -np.log(np.maximum(score, LOWEST)), FORBIDDEN)[:, index, states].sum(axis=2)
+    own += SHARED * (np.linalg.norm(places[:, :, :2] - places[:, :, 2:], axis=3) < NEAR).sum(axis=2)
+    step = STEP * np.maximum(30 * np.diff(time_s), 1.0)
+    bound = np.diff(time_s) <= GAP_S
+    total, came = own[0], np.zeros((len(own), len(states)), dtype=int)
+    for t in range(1, len(own)):
+        way = np.linalg.norm(places[t] - places[t - 1][:, None], axis=3) / step[t - 1]
+        options = total[:, None] + bound[t - 1] * np.minimum(way**2, CAP).sum(axis=2)
+        came[t] = options.argmin(axis=0)
+        total = options.min(axis=0) + own[t]
+    path = [int(total.argmin())]
+    for t in range(len(own) - 1, 0, -1):
+        path.append(int(came[t, path[-1]]))
+    return states[path[::-1]].astype(bool)
