@@ -1,6 +1,7 @@
 """Where the time goes, as milliseconds and as ratios within this run: `python -m benchmarks.speed`.
 
-Detector, lift and fit on the demo clip, by every backend that is installed; then the whole way with its peak memory.
+Detector, lift and fit on the demo clip, by every backend that is installed; the detector's network alone, on either trunk and a
+picture of the article's 368x656 pixels, and its size; then the whole way with its peak memory.
 """
 
 from __future__ import annotations
@@ -22,15 +23,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from apps.pipeline import Networks, fit, observe
 from apps.settings import Settings
+from backbones.runtime import make_runner
+from backbones.trunk import TRUNKS
 from lift3d.crop import crop_from_detection
 from lift3d.lifter import Lifter
-from pose2d.estimator import PoseEstimator
+from pose2d.estimator import PoseEstimator, last_maps, maps_at
+from pose2d.network import OpenPoseLight, PoseConfig
 from posecore.camera import camera_from_fov
 from posecore.video import VideoReader
 
+LOOK_HW = (368, 656)
 DEMO = Path(__file__).resolve().parents[1] / "apps" / "assets" / "demo.mp4"
 
 
@@ -58,6 +64,29 @@ def stages(backend: str, repeats: int) -> dict[str, tuple[float, float]]:
         assert crop is not None
         name = f"lift {lifter.input_px} px" + (" with mirror" if mirror else "")
         out[name] = median_ms(lambda lifter=lifter, crop=crop: lifter.lift(frame.rgb, [crop], camera), repeats)  # type: ignore[misc]
+    return out
+
+
+def detector_networks(backend: str, repeats: int) -> dict[str, tuple[float, float]]:
+    """One look of a detector of each trunk, from picture to maps. Its weights are random: they do not matter to the time."""
+    rgb = np.random.default_rng(0).integers(0, 255, (*LOOK_HW, 3), dtype=np.uint8)
+    out = {}
+    for trunk in TRUNKS:
+        network = OpenPoseLight(PoseConfig(trunk=trunk)).eval()
+        run = make_runner(network, last_maps(network.config.head), backend)
+        out[f"{trunk} {LOOK_HW[0]}x{LOOK_HW[1]}"] = median_ms(lambda run=run: maps_at(run, rgb, LOOK_HW[0]), repeats)  # type: ignore[misc]
+    return out
+
+
+def detector_sizes() -> dict[str, dict[str, float]]:
+    """Parameters and floating point operations (a multiplication and an addition are two) of the same on 368x368 pixels."""
+    out = {}
+    for trunk in TRUNKS:
+        network = OpenPoseLight(PoseConfig(trunk=trunk)).eval()
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            network(torch.zeros(1, 3, 368, 368))
+        parameters = sum(p.numel() for p in network.parameters())
+        out[trunk] = {"parameters M": parameters / 1e6, "GFLOPs at 368x368": counter.get_total_flops() / 1e9}
     return out
 
 
@@ -93,13 +122,16 @@ def main() -> int:
     figures: dict[str, Any] = {}
     backends = ["torch", *(["openvino"] if importlib.util.find_spec("openvino") else [])]
     for backend in backends:
-        figures[backend] = stages(backend, options.repeats)
+        figures[backend] = stages(backend, options.repeats) | detector_networks(backend, options.repeats)
         for name, (median, late) in figures[backend].items():
             ratio = figures["torch"][name][0] / median
-            print(f"{backend:9s} {name:24s} median {median:7.1f} ms   p95 {late:7.1f} ms   {ratio:.2f} x torch")
+            print(f"{backend:9s} {name:28s} median {median:7.1f} ms   p95 {late:7.1f} ms   {ratio:.2f} x torch")
+    figures["sizes"] = detector_sizes()
+    for trunk, size in figures["sizes"].items():
+        print(f"{trunk:18s} " + "   ".join(f"{value:.2f} {name}" for name, value in size.items()))
     figures["whole way"] = whole_way()
     for name, value in figures["whole way"].items():
-        print(f"{'demo':9s} {name:24s} {value:.1f}")
+        print(f"{'demo':9s} {name:28s} {value:.1f}")
     if options.output:
         options.output.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
