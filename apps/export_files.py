@@ -37,7 +37,7 @@ class Exporter:
 
     def notes(self, formats: Sequence[str]) -> list[str]:
         """What the user should know of the files just written."""
-        found = [f"world: {self._result.world.source}"] if self._frame == "world" else []
+        found = [f"gravity from: {self._result.world.source}"] if self._frame == "world" else []
         if {"bvh", "glb"} & set(formats):
             for rig in self._rigs:
                 missing = int((~rig.known).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ TYPICAL_FOVS_DEG = (36.0, 45.0, 54.0, 60.0, 69.0)  # vertical: phones held wide 
 LOOK_AT_MOST = 12  # frames listed for the eye
 LOOK_APART = 5  # frames between two of the same person that are listed
 HUMAN_ACCELERATION_M_S2 = 150.0  # of a hand in a throw; more is a jump of the result
+SAME_WITHIN_S, SAME_SPEED_M_S, SAME_RADIUS_M = 2.0, 2.5, 0.5  # who reappears so soon, within a walk's reach, may be the same
 RESIDUAL_SHARE = 0.12  # of a person's height in pixels: a median residual above it deserves a look
 
 
@@ -84,6 +86,36 @@ def presence(motion: Motion) -> list[tuple[int, int]]:
     there = np.concatenate([[False], np.isfinite(motion.xyz_m).all(axis=(1, 2)), [False]])
     rows = np.flatnonzero(np.diff(there.astype(int))).reshape(-1, 2)
     return [(int(motion.frame[a]), int(motion.frame[b - 1])) for a, b in rows]
+
+
+@dataclass(frozen=True)
+class NumberChange:
+    """A person who comes up shortly after another was lost, near by: perhaps the same one under a new number."""
+
+    before: int
+    after: int
+    frame: int
+    gap_s: float
+    distance_m: float
+
+
+def number_changes(result: Result, cuts: Sequence[int] = ()) -> list[NumberChange]:
+    """Pairs of people of whom one begins where and when the other ends, unless a cut lies between."""
+    root, time_s = load_skeleton("vnect21").root, result.time_s
+    stretches = [(m.person, presence(m), {int(f): m.xyz_m[k, root] for k, f in enumerate(m.frame)}) for m in result.motions]
+    found = []
+    for before, there, places in stretches:
+        for after, comes, others in stretches:
+            if before == after or not there or not comes:
+                continue
+            last, first = there[-1][1], comes[0][0]
+            gap_s = float(time_s[first] - time_s[last])
+            if not 0 < gap_s <= SAME_WITHIN_S or any(last < cut <= first for cut in cuts):
+                continue
+            distance_m = float(np.linalg.norm(places[last] - others[first]))
+            if distance_m <= SAME_RADIUS_M + SAME_SPEED_M_S * gap_s:
+                found.append(NumberChange(before, after, first, gap_s, distance_m))
+    return found
 
 
 def frames_to_look_at(result: Result) -> list[LookAt]:

@@ -8,16 +8,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.report_figures import TYPICAL_FOVS_DEG, depth_band, frames_to_look_at, median_depth_m, person_figures
+from apps.report_figures import (
+    TYPICAL_FOVS_DEG,
+    depth_band,
+    frames_to_look_at,
+    median_depth_m,
+    number_changes,
+    person_figures,
+)
 from apps.result_folder import Result
+from apps.viewer_picture import shrunk
 from apps.viewer_stage import person_colour
 from posecore.skeleton import load_skeleton
+from posecore.video import VideoReader
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 FILM_INSIDE_BYTES = 25_000_000  # a larger overlay stays beside the report, as a link
+POSTER_PX = 640
 UNKNOWN_MM = -32768  # what the page's int16 positions hold where nothing is known
 
 
@@ -47,7 +58,7 @@ def _summary(result: Result) -> str:
     warnings = "".join(f"<li>{html.escape(str(w))}</li>" for w in result.config.get("warnings") or [])
     people = len(result.motions)
     line = f"{people} {'person' if people == 1 else 'people'}, {len(result.time_s)} frames, {duration}."
-    return f"<p>{line} World: {html.escape(result.world.source)}.</p>" + (f"<ul class=warn>{warnings}</ul>" if warnings else "")
+    return f"<p>{line} Gravity from: {html.escape(result.world.source)}.</p>" + (f"<ul class=warn>{warnings}</ul>" if warnings else "")
 
 
 def _film(result: Result) -> str:
@@ -56,25 +67,36 @@ def _film(result: Result) -> str:
     source = result.video.name
     if result.video.stat().st_size <= FILM_INSIDE_BYTES:
         source = "data:video/mp4;base64," + base64.b64encode(result.video.read_bytes()).decode("ascii")
-    return f'<video id="film" controls muted playsinline src="{source}"></video>'
+    return (
+        f'<video id="film" controls muted playsinline preload="auto" poster="{_poster(result.video)}" src="{source}"></video>'
+    )
+
+
+def _poster(film: Path) -> str:
+    """The film's first picture, which browsers show until it plays."""
+    first = next(iter(VideoReader(film)))
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(shrunk(first.rgb, POSTER_PX), cv2.COLOR_RGB2BGR))[1]
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
 
 
 def _camera_card(result: Result, what_if: tuple[float, ...]) -> str:
     camera, depth = result.camera, median_depth_m(result)
     fx, fy = camera.focal_px
-    rows = ""
-    if np.isfinite(depth):
-        fovs = tuple(sorted({*TYPICAL_FOVS_DEG, *what_if}))
-        rows = "".join(
-            f"<tr{' class=asked' if fov in what_if else ''}><td>{fov:g}°</td><td>{metres:.2f} m</td></tr>"
-            for fov, metres in depth_band(depth, camera, fovs)
-        )
-        rows = f"<table><tr><th>if the vertical field of view is</th><th>people are at</th></tr>{rows}</table>"
-    used = (
-        f"{camera.vertical_fov_deg:.1f}° vertically, f = {fx:.0f} × {fy:.0f} px, {camera.size_wh[0]} × {camera.size_wh[1]} px"
+    own = round(camera.vertical_fov_deg, 1)
+    used = f"{own:.1f}° vertically, f = {fx:.0f} × {fy:.0f} px, {camera.size_wh[0]} × {camera.size_wh[1]} px"
+    text = f"<p><b>{used}</b><br>from: {html.escape(camera.source)}</p>"
+    if not np.isfinite(depth):
+        return text
+    band = depth_band(depth, camera, tuple(sorted({*TYPICAL_FOVS_DEG, *what_if, own})))
+    rows = "".join(
+        f"<tr{' class=asked' if fov in what_if else ' class=used' if fov == own else ''}>"
+        f"<td>{fov:g}°{' (used)' if fov == own else ''}</td><td>{metres:.2f} m</td></tr>"
+        for fov, metres in band
     )
-    seen = f"<p>Median distance with it: {depth:.2f} m.</p>" if np.isfinite(depth) else ""
-    return f"<p><b>{used}</b><br>from: {html.escape(camera.source)}</p>{seen}{rows}"
+    return (
+        f"{text}<p>Median distance with it: {depth:.2f} m; with other lenses the same pictures mean {band[-1][1]:.2f} to "
+        f"{band[0][1]:.2f} m.</p><table><tr><th>if the vertical field of view is</th><th>people are at</th></tr>{rows}</table>"
+    )
 
 
 def _look_table(result: Result) -> str:
@@ -95,6 +117,14 @@ def _events(result: Result, people: list[dict[str, Any]]) -> str:
     for person in people:
         spans = ", ".join(f"{first} to {last}" for first, last in person["present"]) or "never"
         lines.append(f"Person {person['person']}: frames {spans}.")
+    changes = number_changes(result, cuts)
+    lines += [
+        f"Person {c.after} comes up at frame {c.frame}, {c.gap_s:.1f} s after person {c.before} was last seen and "
+        f"{c.distance_m:.1f} m away: perhaps the same one."
+        for c in changes
+    ]
+    if people and not changes:
+        lines.append("No number seems to have changed.")
     return "".join(f"<li>{html.escape(line)}</li>" for line in lines)
 
 
@@ -116,7 +146,8 @@ def _person_section(person: dict[str, Any]) -> str:
     colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in person_colour(person["person"])))
     return (
         f'<section class=card><h3 style="color:{colour}">Person {person["person"]}</h3><div class=shares>{shares}</div>'
-        f"<p class=quiet>{legend}</p>{heading}{slide}<ul>{found}</ul><details><summary>per joint</summary><table>"
+        f"<p class=quiet>{legend}</p>{heading}{slide}<ul>{found}</ul>"
+        "<details open><summary>per joint: fit against picture, and the bone that ends there</summary><table>"
         f"<tr><th>joint</th><th>p50 px</th><th>p95 px</th><th>bone mm</th></tr>{rows}</table></details></section>"
     )
 

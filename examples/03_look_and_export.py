@@ -18,7 +18,7 @@ from apps.viewer_stage import Viewer, make_renderer
 def main(folder: str, picture: str) -> None:
     """Show every frame in a loop that is ours, keep the last picture, export BVH and joint angles."""
     result = load_result(folder)
-    print(f"world: {result.world.source}")
+    print(f"gravity from: {result.world.source}")
 
     # "open3d" with visible=True opens a window; "opencv" draws pictures anywhere.
     viewer = Viewer(result.world, result.camera, make_renderer("opencv", (960, 540), visible=False))

@@ -54,7 +54,7 @@ def test_one_clip_then_look_and_export(clip: Path, tmp_path: Path) -> None:
     assert f"in {FRAMES} frames" in text
     assert "pelvis path" in text
     text = run("03_look_and_export.py", folder, picture)
-    assert "world: " in text
+    assert "gravity from: " in text
     assert (folder / "short_person1.bvh").is_file()
     image = cv2.imread(str(picture))
     assert image is not None

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 
 from apps.report import main
-from apps.report_figures import depth_band, foot_slide_mm, frames_to_look_at, presence, residuals_px, source_shares
+from apps.report_figures import (
+    depth_band,
+    foot_slide_mm,
+    frames_to_look_at,
+    number_changes,
+    presence,
+    residuals_px,
+    source_shares,
+)
 from apps.report_page import UNKNOWN_MM, findings, report_html
 from apps.result_folder import Result, load_result
 from posecore.types import Motion, Source
@@ -80,6 +89,47 @@ def test_a_jump_and_a_wrong_fit_are_listed_once_each(motion: Motion, tmp_path: P
     assert "hardly a joint" in found[2].reason
 
 
+def test_a_person_who_comes_back_under_a_new_number_is_told(tmp_path: Path) -> None:
+    """The walker of the first 15 frames is the second person from frame 20 on; a third stands elsewhere all the time."""
+    whole, other = walk(FRAMES), walk(20, start_xy=(3.0, 9.0), person=3, first_frame=20)
+    rows = ("frame", "time_s", "xyz_m", "quaternion_xyzw", "xy_px", "sigma_m", "source")
+    first = replace(whole, **{name: getattr(whole, name)[:15] for name in rows})
+    again = replace(whole, person=2, **{name: getattr(whole, name)[20:] for name in rows})
+    result = result_of(tmp_path, first, again, other)
+    (change,) = number_changes(result)
+    assert (change.before, change.after, change.frame) == (1, 2, 20)
+    assert change.gap_s == pytest.approx(6 / 30)
+    assert change.distance_m == pytest.approx(np.linalg.norm(whole.xyz_m[20, 14] - whole.xyz_m[14, 14]))
+    assert "perhaps the same one" in report_html(result)
+    assert number_changes(result, cuts=[18]) == [], "behind a cut everybody has a new number"
+    assert number_changes(result_of(tmp_path, walk(FRAMES), walk(10, person=2, first_frame=30))) == [], "both at once"
+
+
+def test_everything_promised_is_on_the_page(motion: Motion, tmp_path: Path) -> None:
+    motion.report.update(exchanged_sides={"legs": 2})
+    result = result_of(tmp_path, motion, film=True)
+    page = report_html(result)
+    for words in (
+        f"Gravity from: {escape(result.world.source)}.",
+        "from: test",
+        "50.0° vertically",
+        "50° (used)",
+        "with other lenses the same pictures mean",
+        "No cut was found",
+        "No number seems to have changed",
+        "Person 1: frames 0 to 39.",
+        "Standing feet slide 0",
+        "left and right exchanged back: legs in 2 frames",
+        "measured 100.0 %",
+        "Fit against picture: p50 0.0 px, p95 0.0 px",
+        "<tr><td>left_knee</td><td>0.0</td><td>0.0</td><td>430.0</td></tr>",
+        "Frames to look at",
+        "Paths from above",
+        "Height and speed",
+    ):
+        assert words in page, words
+
+
 def test_the_page_needs_nothing_from_outside_and_holds_the_motion(motion: Motion, tmp_path: Path) -> None:
     second = walk(20, start_xy=(1, 6), person=2, first_frame=10)
     result = result_of(tmp_path, motion, second, film=True)
@@ -130,20 +180,43 @@ def test_a_result_without_people_has_a_page(tmp_path: Path) -> None:
     assert "None stands out" in page
 
 
-def test_a_browser_draws_the_skeletons(motion: Motion, tmp_path: Path) -> None:
-    """Headless Chromium runs the page's script: the controls are filled and the person's colour is on the canvas."""
+PROBE = """<script>
+onload = () => setTimeout(() => {
+  const told = { at_start: now.textContent };
+  scrub.value = 7; scrub.oninput(); told.scrubbed = now.textContent;
+  document.querySelector("[data-frame]").click(); told.clicked = now.textContent;
+  const ink = () => plot.getContext("2d").getImageData(0, 0, plot.width, plot.height).data.join();
+  const height = ink(); what.value = "speed"; what.onchange(); told.plot_changes = ink() !== height;
+  const film = document.getElementById("film");
+  Object.assign(told, { film_px: film.videoWidth, film_s: film.duration, wrong });
+  const out = document.createElement("pre");
+  out.id = "told"; out.textContent = JSON.stringify(told); document.body.append(out);
+}, 1500);
+</script>"""
+
+
+def test_the_page_works_in_a_real_browser(motion: Motion, tmp_path: Path) -> None:
+    """Headless Chromium, offline: figures and film are there, controls move everything, the skeleton is drawn, no errors."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
-        pytest.skip("no Chromium on this machine")
-    result = result_of(tmp_path, motion)
-    (result.folder / "report.html").write_text(report_html(result), encoding="utf-8")
-    shot = tmp_path / "page.png"
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    motion.xyz_m[12, SKELETON.index("left_wrist")] += [0, 0.4, 0]
+    result = result_of(tmp_path, motion, film=True)
+    page, shot = tmp_path / "page.html", tmp_path / "page.png"
+    html = report_html(result).replace("<head>", "<head><script>const wrong = []; onerror = (e) => wrong.push(e);</script>")
+    page.write_text(html.replace("</body>", PROBE + "</body>"), encoding="utf-8")
     command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--hide-scrollbars", "--window-size=1200,1000", "--virtual-time-budget=2000"]
-    url = (result.folder / "report.html").as_uri()
-    command += ["--dump-dom", f"--screenshot={shot}", url]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert f"frame 0, {result.time_s[0]:.2f} s" in dom
+    command += ["--hide-scrollbars", "--window-size=1200,1000", "--virtual-time-budget=4000"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom", f"--screenshot={shot}", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+    told = json.loads(re.search(r'<pre id="told">(.*?)</pre>', dom).group(1))  # type: ignore[union-attr]
+    assert told["wrong"] == []
+    assert told["at_start"] == f"frame 0, {result.time_s[0]:.2f} s"
+    assert told["scrubbed"] == f"frame 7, {result.time_s[7]:.2f} s"
+    assert told["clicked"] == f"frame 12, {result.time_s[12]:.2f} s"
+    assert told["plot_changes"]
+    assert told["film_px"] == 64
+    assert told["film_s"] == pytest.approx(FRAMES / 30, abs=0.05)
     assert dom.count("<option") == len(SKELETON) + 2
     image = cv2.imread(str(shot))
     assert image is not None
