@@ -9,8 +9,10 @@ angles  joint_angles.csv, degrees
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,15 +64,19 @@ def tell_files(paths: Sequence[Path], notes: Sequence[str]) -> None:
 
 
 def parse_formats(words: str) -> list[str]:
-    """'bvh,trc' to a list; ConfigError names an unknown one."""
-    from posecore.errors import ConfigError
+    """'bvh,trc' to a list. ConfigError for an unknown one, MissingDependencyError for one that lacks its library."""
+    from posecore.errors import ConfigError, MissingDependencyError
 
     chosen = [word.strip().lower() for word in words.split(",") if word.strip()]
-    if chosen == ["all"]:
-        return list(FORMATS)
+    chosen = list(FORMATS) if chosen == ["all"] else chosen
     unknown = [word for word in chosen if word not in FORMATS]
     if unknown or not chosen:
-        raise ConfigError(f"unknown format '{','.join(unknown)}'; choose from {', '.join(FORMATS)}, or all")
+        near = difflib.get_close_matches(unknown[0], FORMATS, n=1) if unknown else []
+        hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(FORMATS)}, or all"
+        raise ConfigError(f"unknown format '{','.join(unknown)}'; {hint}")
+    if "c3d" in chosen and find_spec("ezc3d") is None:
+        others = ",".join(name for name in chosen if name != "c3d") or "trc"
+        raise MissingDependencyError(f"c3d needs the ezc3d library: pip install ezc3d; without it: {others}")
     return chosen
 
 

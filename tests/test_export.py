@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from apps.export import FORMATS, main, parse_formats
 from apps.result_folder import Result, load_result
-from posecore.errors import ConfigError, InputError
+from posecore.errors import ConfigError, InputError, MissingDependencyError
 from posecore.export.axes import R_YUP_ZUP, y_up_from_camera, z_up_from_camera
 from posecore.export.bvh import write_bvh, zxy_degrees
 from posecore.export.rig import bone_name, even_rig, rig_motion
@@ -232,6 +232,20 @@ def test_c3d_read_by_another_library(files: tuple[str, Path], result: Result) ->
     assert (points[~known][:, 3] < 0).all(), "gaps are marked as not measured"
 
 
+def test_c3d_says_its_units_and_axes(files: tuple[str, Path], result: Result) -> None:
+    """ezc3d is a second reader: what biomechanics programs look up in the parameters."""
+    import ezc3d
+
+    content = ezc3d.c3d(str(files[1] / "walk_person1.c3d"))
+    point = content["parameters"]["POINT"]
+    assert point["UNITS"]["value"] == ["mm"]
+    assert point["RATE"]["value"][0] == pytest.approx(30)
+    assert (point["X_SCREEN"]["value"], point["Y_SCREEN"]["value"]) == (["+X"], ["+Z"])
+    assert content["data"]["points"].shape == (4, len(SKELETON), FRAMES)
+    z_up = 1000 * y_up(result, files[0], 1) @ R_YUP_ZUP
+    np.testing.assert_allclose(content["data"]["points"][:3], z_up.transpose(2, 1, 0), atol=1e-3)
+
+
 def test_json_read_by_pycocotools(files: tuple[str, Path], result: Result, capsys: pytest.CaptureFixture) -> None:
     from pycocotools.coco import COCO
 
@@ -297,6 +311,8 @@ def test_a_motion_that_contradicts_itself_is_refused(result: Result) -> None:
 
 def test_command_line_says_what_is_wrong(result: Result, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert parse_formats("all") == list(FORMATS)
+    with pytest.raises(ConfigError, match="did you mean 'bvh'"):
+        parse_formats("bhv")
     assert main([str(result.folder), "--format", "fbx"]) == 2
     error = capsys.readouterr().err
     assert "fbx" in error
@@ -308,6 +324,13 @@ def test_command_line_says_what_is_wrong(result: Result, tmp_path: Path, capsys:
     assert main([str(result.folder), "--format", "bvh", "-o", str(tmp_path)]) == 0
     assert "not seen in 12 of 30 frames" in capsys.readouterr().err
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_missing_library_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.export.find_spec", lambda name: None)
+    assert parse_formats("bvh,trc") == ["bvh", "trc"]
+    with pytest.raises(MissingDependencyError, match=r"pip install ezc3d; without it: bvh,glb,trc,json,npz,angles"):
+        parse_formats("all")
 
 
 def test_an_empty_result_exports_empty_files(tmp_path: Path) -> None:
