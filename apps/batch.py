@@ -25,8 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIPS", help="folders of clips, or clips")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", required=True, help="folder for the result folders")
     parser.add_argument("--again", action="store_true", help="lift clips again that are done")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="local: one after another (default)")
-    parser.add_argument("--workers", type=int, default=2, help="with --engine ray: clips at the same time (default 2)")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local: one after another (default); ray: several at a time, on this machine or the cluster of RAY_ADDRESS",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, metavar="N", help="with --engine ray: clips at a time, one core and 1 GB each (2)"
+    )
     add_choices(parser)
     add_settings(parser)
     options = parser.parse_args(arguments)

@@ -34,9 +34,7 @@ class DetectSettings:
     retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
     retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
     joints_min: int = 6  # of 18 that a detection must have to count; lower for people of whom little is in the picture
-    newcomer_score_min: float = (
-        0.3  # a detection's score, 0..1, from which it may be somebody new; with less only a known person
-    )
+    newcomer_score_min: float = 0.3  # score of a detection, 0..1, from which it may be somebody new
     confirm: int = 2  # looks that must find a newcomer before the detector rests
     missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
 

@@ -58,7 +58,9 @@ def _summary(result: Result) -> str:
     warnings = "".join(f"<li>{html.escape(str(w))}</li>" for w in result.config.get("warnings") or [])
     people = len(result.motions)
     line = f"{people} {'person' if people == 1 else 'people'}, {len(result.time_s)} frames, {duration}."
-    return f"<p>{line} Gravity from: {html.escape(result.world.source)}.</p>" + (f"<ul class=warn>{warnings}</ul>" if warnings else "")
+    return f"<p>{line} Gravity from: {html.escape(result.world.source)}.</p>" + (
+        f"<ul class=warn>{warnings}</ul>" if warnings else ""
+    )
 
 
 def _film(result: Result) -> str:

@@ -33,17 +33,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from apps.viewer_player import KEYS_HELP
 
-    parser = Parser(prog="viewer", description=__doc__, epilog=f"keys: {KEYS_HELP}")
+    parser = Parser(prog="viewer", description=__doc__, epilog=KEYS_HELP)
     parser.add_argument("folder", nargs="+", type=Path, metavar="DIR", help="result folder of video3d; several to compare")
     parser.add_argument("--screenshot", type=Path, metavar="OUT.png", help="write one picture and stop; needs no display")
     parser.add_argument("--movie", type=Path, metavar="OUT.mp4", help="write the whole clip as a film; needs no display")
     parser.add_argument("--turntable", action="store_true", help="with --movie: walk once around the people")
     parser.add_argument("--frame", type=int, default=0, metavar="N", help="frame to show first, counted from 0 (default 0)")
-    parser.add_argument("--size", type=int, nargs=2, default=(1280, 720), metavar=("W", "H"), help="pixels (1280 720)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=(1280, 720),
+        metavar=("W", "H"),
+        help="of window, picture or film in pixels (1280 720)",
+    )
     parser.add_argument(
         "--azimuth", type=float, default=30.0, metavar="DEG", help="where to stand: degrees to the right of the camera (30)"
     )
-    parser.add_argument("--elevation", type=float, default=14.0, metavar="DEG", help="degrees above the horizon (14)")
+    parser.add_argument(
+        "--elevation", type=float, default=14.0, metavar="DEG", help="where to stand: degrees above the horizon (14)"
+    )
     parser.add_argument("--with-camera", action="store_true", help="stand back until the clip's camera is in the picture too")
     parser.add_argument(
         "--colour",

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-KEYS_HELP = (
-    "space play/pause | left/right one frame (held: scrub) | page up/down one second | 0-9 to that tenth of the clip | "
-    "home/end | up/down speed | "
-    "c from behind the camera | r whole scene | t trails | esc close | drag turns, wheel zooms"
-)
+KEYS_HELP = """keys of the window:
+  space        play or pause            left, right            one frame; held, they scrub
+  0 to 9       to that tenth            page up, page down     one second
+  home, end    first and last frame     up, down               faster and slower
+  c            from behind the camera   r                      everybody over the whole clip
+  t            trails on and off        escape                 close
+  drag turns, the wheel zooms, ctrl and drag moves"""
 # GLFW key codes, as Open3D's windows report them.
 KEY_SPACE, KEY_ESC, KEY_RIGHT, KEY_LEFT, KEY_DOWN, KEY_UP = 32, 256, 262, 263, 264, 265
 KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_HOME, KEY_END = 266, 267, 268, 269

@@ -32,7 +32,7 @@ class TrackerSettings:
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
     stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
     stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
-    motion: MotionSettings = field(default_factory=MotionSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)  # of the filter that follows a body's place
 
 
 class Tracker:

@@ -248,6 +248,12 @@ def test_print_config_reads_back(tmp_path, capsys):
     assert capsys.readouterr().out == text
 
 
+def test_every_setting_is_printed_with_advice(capsys):
+    assert video3d.main(["--print-config"]) == 0
+    bare = [line for line in capsys.readouterr().out.splitlines() if line.startswith(" ") and "  # " not in line]
+    assert bare == [], "a comment behind the field, on its line, says unit and advice"
+
+
 def test_an_interruption_is_130(clip, world, capsys):
     def interrupt(rgb):
         raise KeyboardInterrupt
