@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     clip.add_argument("--motion", default="", help="kind of motion, as 'walking' or 'salsa' (default: random kinds)")
     clip.add_argument("--photo", action="store_true", help="a photograph behind the people instead of a room")
     clip.add_argument("--fov", type=float, default=54.0, metavar="DEG", help="vertical field of view (default 54)")
-    clip.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="video file, .mp4")
+    clip.add_argument(
+        "-o", "--out", type=Path, default=Path("rendered.mp4"), metavar="FILE", help="video (default rendered.mp4)"
+    )
     for command in (stills, clip):
         command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
         command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")

@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from posecore.camera import Camera
 from posecore.errors import InputError
+from posecore.oks import joints_box
 from posecore.skeleton import convert, load_skeleton
 from training.coco import file_reader
 from training.mpi_files import Annotations, Frames, find_frames, read_annotations, read_calibration, read_test_annotations
-from training.samples import LABELS, Layers, PersonLabel, Sample, joints_box, single, to_lift_frame
+from training.samples import LABELS, Layers, PersonLabel, Sample, single, to_lift_frame
 
 SOURCE = "mpi_inf_3dhp"
 MPI = load_skeleton("mpi_inf_3dhp")
@@ -170,7 +171,7 @@ def label_person(xy_px: NDArray, xyz_m: NDArray, camera: Camera) -> PersonLabel 
     inside = known & np.all((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5), axis=1)
     if inside.sum() < MIN_INSIDE * known.sum():
         return None
-    box = joints_box(xy_px, inside)
+    box = joints_box(np.where(inside[:, None], xy_px, np.nan))
     xyz, scale = to_lift_frame(xyz_m, box, camera)
     trust_xyz = np.isfinite(xyz).all(axis=1)
     return PersonLabel(

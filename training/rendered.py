@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import Camera
-from training.samples import LABELS, PersonLabel, Sample, joints_box, single, to_lift_frame
+from posecore.oks import joints_box
+from training.samples import LABELS, PersonLabel, Sample, single, to_lift_frame
 from training.synthetic.rendered import PersonLabel as RenderedPerson
 from training.synthetic.rendered import RenderedSample, load_rendered
 
@@ -39,7 +40,7 @@ def _person(label: RenderedPerson, camera: Camera) -> PersonLabel | None:
     if not (trust > 0).any():
         return None
     xy = np.nan_to_num(label.xy_px)
-    box = joints_box(xy, trust > 0)
+    box = joints_box(np.where(trust[:, None] > 0, xy, np.nan))
     xyz, scale = to_lift_frame(label.xyz_m, box, camera)
     known = np.ones(len(LABELS), dtype=np.float32)
     return PersonLabel(single(xy), trust, single(xyz), known, single(box), scale=scale)

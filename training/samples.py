@@ -73,12 +73,6 @@ def single(values: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(values, dtype=np.float32)
 
 
-def joints_box(xy_px: NDArray, known: NDArray) -> NDArray[np.float64]:
-    """Tightest box (4,) around the joints (J, 2) marked in `known` (J,), at least one."""
-    points = xy_px[known].astype(np.float64)
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
 def to_lift_frame(xyz_m: NDArray, box_xyxy_px: NDArray, camera: Camera) -> tuple[NDArray[np.float64], float]:
     """Joints (26, 3) in camera axes and metres as the lift sees them, and the person's scale (see PersonLabel).
 

@@ -1,0 +1,149 @@
+"""What the lifter's lessons are worth: the same small training with one thing changed at a time, as one table.
+
+python -m benchmarks.ablation --data DIR --rendered SHARDS --rendered-test SHARDS -o RUNS
+
+DIR holds people/; the shards come from `python apps/render.py stills`, those for the test with `--part test`. Finished rows are
+kept in RUNS and not trained again; the table goes to standard output and the figures to RUNS/ablation.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from lift3d.loss import LiftLossConfig
+from lift3d.network import LiftConfig
+from training.augment import AugmentConfig
+from training.lift_task import LiftLesson, SourceShares
+from training.loop import LoopConfig
+from training.runs import IMAGENET, DataFolders, LiftRun, make_trainer
+
+PHOTOS = SourceShares(ccp=0.6, sports=1.8, lspet=1.6, rendered=0.0)
+BOTH = replace(PHOTOS, rendered=2.0)
+LOSS = LiftLossConfig()
+LITE0 = LiftConfig(name="vnect_lite0", trunk="efficientnet_lite0")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training: what it learns from, how, and on which trunk."""
+
+    title: str
+    shares: SourceShares = BOTH
+    loss: LiftLossConfig = LOSS
+    network: LiftConfig = LITE0
+
+
+ROWS: Mapping[str, Row] = {
+    "photos": Row("photos only", shares=PHOTOS),
+    "rendered": Row("rendered people only", shares=SourceShares(ccp=0, sports=0, lspet=0, rendered=1)),
+    "both": Row("photos and rendered people"),
+    "everywhere": Row("both, location maps taught in all cells", loss=replace(LOSS, under_heat=False)),
+    "resnet18": Row("both, ResNet-18 of half width from scratch", network=LiftConfig()),
+    "resnet50": Row("both, vnect_resnet50 from scratch", network=LiftConfig(name="vnect_resnet50")),
+}
+DEFAULT_ROWS = "photos,rendered,both,everywhere,resnet18"  # the ResNet-50 wants a GPU
+COLUMNS = {
+    "photos_pck": "photos PCK",
+    "photos_mpjpe_mm": "MPJPE to the teacher",
+    "lspet_pck": "gymnasts PCK",
+    "rendered_pck": "rendered PCK",
+    "rendered_mpjpe_mm": "MPJPE",
+    "rendered_pa_mpjpe_mm": "PA-MPJPE",
+}
+
+
+def make_run(row: Row, options: argparse.Namespace) -> LiftRun:
+    """The settings of one row: all but the row's own are the same."""
+    pretrained = row.network.trunk == LITE0.trunk
+    loop = LoopConfig(
+        samples=options.samples,
+        learning_rate=1e-3,
+        trunk_rate=0.4 if pretrained else 1.0,
+        freeze_blocks=3 if pretrained else 0,
+        warmup_steps=50,
+        ema_decay=0.99,
+        threads=options.threads,
+        evaluate_every=10 * options.samples,
+        device=options.device,
+    )
+    data = DataFolders(
+        rendered=str(options.rendered.resolve()), rendered_val=str(options.rendered_test.resolve()), coco="", backgrounds=""
+    )
+    lesson = LiftLesson(
+        size_px=options.size,
+        easy_samples=options.samples // 4,
+        shares=row.shares,
+        augment=AugmentConfig(rotation_sd_deg=20, degrade=0.25, occlude=0.15, colour=0.6),
+        loss=row.loss,
+        network=replace(row.network, input_px=options.size),
+    )
+    return LiftRun(loop, data, lesson)
+
+
+def train_row(name: str, options: argparse.Namespace) -> dict[str, float]:
+    """Train one row, or read what it brought before."""
+    folder = options.output / name
+    done = folder / "figures.json"
+    if not done.is_file():
+        run = make_run(ROWS[name], options)
+        init = Path(IMAGENET) if run.lesson.network.trunk == LITE0.trunk else None
+        trainer = make_trainer(run, options.data, folder, init, options.workers)
+        figures = trainer.run(lambda line: print(f"{name}: {line}", flush=True))
+        people = Counter(sample.source for sample in trainer.task.val)
+        done.write_text(json.dumps({**figures, **over_photos(figures, people)}, indent=2) + "\n", encoding="utf-8")
+    return json.loads(done.read_text(encoding="utf-8"))
+
+
+def over_photos(figures: Mapping[str, float], people: Mapping[str, int]) -> dict[str, float]:
+    """Street fashion and sports together, every person counting the same."""
+    total = people["ccp"] + people["sports"]
+    return {
+        f"photos_{name}": sum(people[source] * figures[f"{source}_{name}"] for source in ("ccp", "sports")) / total
+        for name in ("pck", "mpjpe_mm")
+    }
+
+
+def table(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The rows as Markdown; shares with three digits, millimetres whole."""
+    lines = ["| trained on | " + " | ".join(COLUMNS.values()) + " |", "|---" * (1 + len(COLUMNS)) + "|"]
+    for name, row in figures.items():
+        cells = (f"{row[c]:.0f} mm" if c.endswith("_mm") else f"{row[c]:.3f}" for c in COLUMNS)
+        lines.append(f"| {ROWS[name].title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ablation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, words in (
+        ("--data", "folder that holds people/"),
+        ("--rendered", "shards of rendered people to train on"),
+        ("--rendered-test", "shards of the test part"),
+    ):
+        parser.add_argument(name, type=Path, required=True, help=words)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--rows", default=DEFAULT_ROWS, help=f"which of {', '.join(ROWS)} (default {DEFAULT_ROWS})")
+    parser.add_argument("--samples", type=int, default=6000, help="crops seen in each training (default 6000)")
+    parser.add_argument("--size", type=int, default=128, help="side of the crops (default 128)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network (default 1)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare data (default 0)")
+    parser.add_argument("--device", default="cpu")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> None:
+    options = make_parser().parse_args(argv)
+    figures = {name: train_row(name, options) for name in options.rows.split(",")}
+    (options.output / "ablation.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(table(figures))
+
+
+if __name__ == "__main__":
+    main()
