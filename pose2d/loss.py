@@ -39,7 +39,7 @@ def pose_loss(
     for negatives chosen by cell under a head that has no single cells.
     """
     paf = [_of_cells(squared(m, target["paf"]), target["paf"] != 0, target["paf_known"], config) for m in pafs]
-    heat = [_heat_loss(maps, target, head, config) for maps in heats]
+    heat = [heat_loss(maps, target, head, config) for maps in heats]
     total = sum(paf[1:] + heat, start=paf[0])
     return {"total": total, "paf": paf[-1].detach(), "heat": heat[-1].detach()}
 
@@ -74,7 +74,8 @@ def _with_nowhere(known: Tensor) -> Tensor:
     return torch.cat([flat, torch.ones_like(flat[..., :1])], dim=2)
 
 
-def _heat_loss(maps: Tensor, target: dict[str, Tensor], head: str, config: PoseLossConfig) -> Tensor:
+def heat_loss(maps: Tensor, target: dict[str, Tensor], head: str, config: PoseLossConfig = PoseLossConfig()) -> Tensor:
+    """Loss of one stage's heat maps (B, 19, h, w) under a head, per image; target and errors as for `pose_loss`."""
     heat, known = target["heat"], target["heat_known"]
     if head == "spatial":
         if config.hard_negatives or config.random_negatives:
