@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from apps.evaluate import main as evaluate
+from lift3d.lifter import Lifter
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.errors import InputError
 from posecore.weights import save_weights
@@ -22,7 +23,7 @@ from training.held_out import is_held_out
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig
 from training.mix import SourceMix
-from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer, rights
+from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer, rights, write_weights
 from training.samples import PersonLabel, Sample
 
 SMALL = LiftConfig(width=8, channels=16, input_px=64)
@@ -52,6 +53,17 @@ def test_a_lifter_trains_on_mpi_inf_3dhp_alone(mpi, tmp_path):
     assert batch["heat"].sum(dim=(2, 3)).max() == pytest.approx(1, abs=1e-4)
     terms = trainer._one_step(batch)
     assert np.isfinite(terms["total"])
+
+
+def test_the_published_network_trains_by_its_name_and_its_weights_lift(mpi, tmp_path):
+    lesson = LiftLesson(size_px=64, network=LiftConfig(name="vnect_resnet50", input_px=64))
+    run = LiftRun(replace(LOOP, samples=2), DataFolders(people="", coco="", mpi_inf_3dhp="mpi"), lesson)
+    trainer = make_trainer(run, mpi, tmp_path, None, workers=0)
+    batch = next(iter(trainer.task.batches(run.loop, 0)))
+    assert {"bone", "length", "heat", "location"} <= set(trainer._one_step(batch))
+    (path,) = write_weights(run, trainer, {}, "made up")
+    lifter = Lifter(path, mirror=False)
+    assert lifter.maps(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 6, 21, 8, 8)
 
 
 def test_its_test_set_is_measured_while_training_and_by_the_command(mpi, tmp_path, capsys):
