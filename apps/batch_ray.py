@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posecore.errors import PoseError
+
 if TYPE_CHECKING:
     from apps.batch_jobs import Job, Outcome
     from apps.settings import Settings
@@ -30,13 +32,17 @@ class Worker:
 
 
 def start(ray: Any, settings: Settings, workers: int) -> Any:
-    """A pool of workers on the cluster of RAY_ADDRESS, or on this machine."""
+    """A pool of workers on the cluster of RAY_ADDRESS, or on this machine. PoseError if Ray does not start or answer."""
     from ray.util import ActorPool
 
     places = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": os.pathsep.join(places)}}
     local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(runtime_env=environment, log_to_driver=False, logging_level="error", **local)
+    try:
+        ray.init(runtime_env=environment, log_to_driver=False, logging_level="error", **local)
+    except Exception as error:  # Ray raises plain ones
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PoseError(f"Ray cannot be started or reached ({reason}); --engine local does without") from None
     actor = ray.remote(num_cpus=1)(Worker)
     return ActorPool([actor.remote(settings) for _ in range(workers)])
 
