@@ -11,7 +11,6 @@ from posecore.errors import InputError
 from posecore.types import Crop
 from training import scenes
 from training.augment import AugmentConfig, change_picture, move_person, similarity
-from training.coco import load_coco
 from training.lift_data import lift_target, make_example, person_crop, warp
 from training.lift_eval import evaluate_lift
 from training.people import blaze_to_labels, load_people
@@ -172,34 +171,6 @@ def test_people_are_read_by_split_with_unknown_joints_and_unknown_depth(tmp_path
 def test_a_foreign_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"people\.json\.gz"):
         load_people(tmp_path, "train")
-
-
-def test_coco_crowds_and_unlabelled_people_are_ignored_not_trained(tmp_path):
-    keypoints = [20 + k % 5 for k in range(51)]
-    keypoints[2::3] = [2] * 17
-    raw = {
-        "images": [{"id": 7, "file_name": "x.png", "width": 50, "height": 40}],
-        "annotations": [
-            {"id": 1, "image_id": 7, "category_id": 1, "bbox": [5, 5, 30, 30], "num_keypoints": 17, "keypoints": keypoints},
-            {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 9, 9], "num_keypoints": 0, "keypoints": [0] * 51},
-            {
-                "id": 3,
-                "image_id": 7,
-                "category_id": 1,
-                "bbox": [1, 2, 3, 4],
-                "num_keypoints": 5,
-                "keypoints": keypoints,
-                "iscrowd": 1,
-            },
-        ],
-        "categories": [{"id": 1, "name": "person"}],
-    }
-    (tmp_path / "labels.json").write_text(json.dumps(raw))
-    cv2.imwrite(str(tmp_path / "x.png"), np.zeros((40, 50, 3), np.uint8))
-    (sample,) = load_coco(tmp_path / "labels.json", tmp_path)
-    assert len(sample.people) == 1
-    assert sample.ignored_box_xyxy_px == ((0, 0, 9, 9), (1, 2, 4, 6))
-    assert sample.read().shape == (40, 50, 3)
 
 
 def test_openpose_neck_is_the_shoulders_middle():

@@ -34,7 +34,7 @@ def load_coco_index(annotations: Path) -> Any:
         raise InputError(f"{annotations} is not a COCO annotation file ({error})") from error
 
 
-def coco_person(annotation: dict[str, Any]) -> PersonLabel:
+def coco_person(annotation: dict[str, Any], mask: dict[str, Any] | None = None) -> PersonLabel:
     """One annotation with keypoints; 2D only; the pelvis comes from its hips, the neck stays unknown."""
     values = np.array(annotation["keypoints"], dtype=np.float32).reshape(17, 3)
     values[:, 2] = VISIBILITY_TRUST[values[:, 2].astype(int)]
@@ -46,7 +46,7 @@ def coco_person(annotation: dict[str, Any]) -> PersonLabel:
     x, y, w, h = annotation["bbox"]
     box = np.array([x, y, x + w, y + h], dtype=np.float32)
     nothing = np.zeros((26, 3), np.float32), np.zeros(26, np.float32)
-    return PersonLabel(labels[:, :2].astype(np.float32), labels[:, 2].astype(np.float32), *nothing, box)
+    return PersonLabel(labels[:, :2].astype(np.float32), labels[:, 2].astype(np.float32), *nothing, box, mask)
 
 
 def file_reader(path: Path) -> Callable[[], NDArray[np.uint8]]:
@@ -62,22 +62,37 @@ def file_reader(path: Path) -> Callable[[], NDArray[np.uint8]]:
 
 
 def load_coco(annotations: Path, images: Path, source: str = "coco") -> list[Sample]:
-    """One sample per image with people; crowds and people without joints become ignored boxes."""
+    """One sample per image with people; crowds and people without joints are ignored: their pixels, or boxes without masks."""
     index = load_coco_index(annotations)
     samples = []
     for image in index.dataset["images"]:
-        people, ignored = [], []
+        people, boxes, masks = [], [], []
         for a in index.imgToAnns[image["id"]]:
             x, y, w, h = a["bbox"]
+            mask = index.annToRLE(a) if a.get("segmentation") else None  # from polygons or either run-length encoding
             if a.get("iscrowd") or not a.get("num_keypoints"):
-                ignored.append((x, y, x + w, y + h))
+                boxes.append((x, y, x + w, y + h))
+                masks.append(mask)
             else:
-                people.append(coco_person(a))
-        size = (image["width"], image["height"])
-        read = file_reader(images / image["file_name"])
+                people.append(coco_person(a, mask))
         if people:
-            samples.append(Sample(image["file_name"], source, size, tuple(people), read, True, tuple(ignored)))
+            size, read = (image["width"], image["height"]), file_reader(images / image["file_name"])
+            ignored = {"ignored_box_xyxy_px": tuple(boxes), "ignored_mask": tuple(masks)}
+            samples.append(Sample(image["file_name"], source, size, tuple(people), read, True, **ignored))
     return samples
+
+
+def coco_layout(folder: Path, split: str) -> tuple[Path, Path] | None:
+    """Annotation file and pictures of a split ('train', 'val') in a folder of COCO's official layout; None in another folder.
+
+    That is annotations/person_keypoints_SPLIT2017.json (of several years the last) beside SPLIT2017 or images/SPLIT2017.
+    """
+    for labels in sorted((folder / "annotations").glob(f"person_keypoints_{split}*.json"), reverse=True):
+        name = labels.stem.removeprefix("person_keypoints_")
+        for images in (folder / name, folder / "images" / name):
+            if images.is_dir():
+                return labels, images
+    return None
 
 
 def liftable_people(samples: list[Sample], joints: int = 8, side_px: float = 64.0) -> list[Sample]:

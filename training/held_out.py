@@ -1,7 +1,8 @@
 """What is never trained on where a source has no split of its own, declared here alone; composites made of it.
 
-The people photos have a split of their own (`training.people`); backgrounds and fully labelled photos are split here, by name,
-so that pictures added later move none of the old ones to the other side. `training.runs` trains on the rest only.
+The people photos have a split of their own (`training.people`), and so has COCO; backgrounds and other fully labelled photos
+are split here, by name, so that pictures added later move none of the old ones to the other side. `training.runs` trains on the
+rest only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from posecore.errors import InputError
 from training.augment import AugmentConfig
-from training.coco import file_reader
+from training.coco import coco_layout, file_reader, load_coco
 from training.people import load_people
 from training.samples import PersonLabel, Sample
 from training.scenes import PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
@@ -45,6 +46,17 @@ def background_files(folder: Path, held_out: bool) -> list[Path]:
             f"no pictures (*.jpg) {side} in {folder}; composites need backgrounds, of which one in {ONE_IN} is held out"
         )
     return chosen
+
+
+def fully_labelled(folder: Path, held_out: bool) -> list[Sample]:
+    """One side of a folder of photos in which all people are labelled.
+
+    A folder in COCO's official layout has its own sides; people.json beside its pictures is split by name.
+    """
+    official = coco_layout(folder, "val" if held_out else "train")
+    if official:
+        return load_coco(*official)
+    return [s for s in load_coco(folder / "people.json", folder) if is_held_out(s.key) == held_out]
 
 
 def held_out_composites(people: Path, backgrounds: Path, count: int, sources: tuple[str, ...] = ()) -> list[Sample]:

@@ -12,24 +12,39 @@ from training.samples import PersonLabel, to_openpose18
 STRIDE = OpenPoseLight.stride
 
 
-def pose_target(
-    people: list[PersonLabel], size_hw: tuple[int, int], complete: bool, ignored_box_xyxy_px: NDArray | None = None
-) -> dict[str, NDArray]:
-    """Targets of `pose2d.loss.pose_loss` for one picture of this size.
-
-    Small or barely labelled people are ignored, not trained as background. Where not all people are labelled (`complete`
-    false) nothing is known outside the labelled people's padded boxes.
-    """
-    cells = (size_hw[0] // STRIDE, size_hw[1] // STRIDE)
-    box = np.array([p.box_xyxy_px for p in people], dtype=float).reshape(-1, 4)
+def _joints_and_boxes(people: list[PersonLabel]) -> tuple[NDArray, NDArray[np.bool_], NDArray]:
+    """openpose18 joints (P, 18, 2), whether they are labelled (P, 18), boxes (P, 4)."""
     joints = [to_openpose18(p) for p in people]
     xy = np.array([xy for xy, _ in joints], dtype=float).reshape(-1, 18, 2)
     valid = np.array([trust > 0 for _, trust in joints], dtype=bool).reshape(-1, 18)
-    learnt = trainable((box[:, 2:] - box[:, :2]).prod(axis=1), valid)
+    return xy, valid, np.array([p.box_xyxy_px for p in people], dtype=float).reshape(-1, 4)
+
+
+def learnable(people: list[PersonLabel]) -> NDArray[np.bool_]:
+    """(P,) whether people are large and well enough labelled at this size to be learnt, rather than ignored."""
+    _, valid, box = _joints_and_boxes(people)
+    return trainable((box[:, 2:] - box[:, :2]).prod(axis=1), valid)
+
+
+def pose_target(
+    people: list[PersonLabel],
+    size_hw: tuple[int, int],
+    complete: bool,
+    ignored_box_xyxy_px: NDArray | None = None,
+    ignored_px: NDArray[np.bool_] | None = None,
+) -> dict[str, NDArray]:
+    """Targets of `pose2d.loss.pose_loss` for one picture of this size.
+
+    Small or barely labelled people are ignored, not trained as background, and so are the given boxes (K, 4) and pixels (H, W).
+    Where not all people are labelled (`complete` false) nothing is known outside the labelled people's padded boxes.
+    """
+    cells = (size_hw[0] // STRIDE, size_hw[1] // STRIDE)
+    xy, valid, box = _joints_and_boxes(people)
+    learnt = learnable(people)
     more = np.zeros((0, 4)) if ignored_box_xyxy_px is None else ignored_box_xyxy_px
     ignored = np.concatenate([box[~learnt], more])
     heat, paf = encode(xy[learnt], valid[learnt], cells, STRIDE)
-    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, None, ignored)
+    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, ignored_px, ignored)
     if not complete:
         pad = 0.05 * (box[:, 2:] - box[:, :2]).max(axis=1, keepdims=True)
         near = cells_in_boxes(box + pad * np.array([-1, -1, 1, 1]), cells, STRIDE).any(axis=0)

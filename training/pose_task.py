@@ -41,7 +41,7 @@ class PoseTask:
         """Training example i."""
         scene = self.maker.make(rng)
         size = self.lesson.scene.size_px
-        target = pose_target(scene.people, (size, size), scene.complete, scene.ignored_box_xyxy_px)
+        target = pose_target(scene.people, (size, size), scene.complete, scene.ignored_box_xyxy_px, scene.ignored_px)
         return {"rgb": scene.rgb, **target}
 
     def batches(self, config: LoopConfig, seen: int) -> Iterator[dict[str, Any]]:

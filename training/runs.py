@@ -19,8 +19,8 @@ from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe, to_dict
 from posecore.errors import InputError
 from posecore.weights import load_weights, save_weights
-from training.coco import file_reader, liftable_people, load_coco
-from training.held_out import background_files, held_out_composites, is_held_out
+from training.coco import file_reader, liftable_people
+from training.held_out import background_files, fully_labelled, held_out_composites
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig, Trainer
 from training.mix import Maker
@@ -42,13 +42,16 @@ class DataFolders:
     """Where the sources lie; an empty name leaves one out."""
 
     people: str = "people"  # photos of one labelled person (people.json.gz and shards)
-    coco: str = "coco_people"  # fully labelled photos: people.json and images; one in five is held out
+    coco: str = (
+        "coco_people"  # fully labelled photos: COCO's folder, or people.json and images, of which one in five is held out
+    )
     backgrounds: str = "backgrounds"  # pictures without people; one in five is held out
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     assets: str = ""  # asset pack to render people from while training, in the workers (a GPU's machine has cores to spare)
     mpi_inf_3dhp: str = ""  # MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
+    val_photos: int = 200  # of the held-out fully labelled photos, on which the detector is measured while training
     val_composites: int = 60  # held-out composites on which the detector is measured while training
 
 
@@ -113,34 +116,31 @@ def photo_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sam
 
 def lift_lessons(root: Path, data: DataFolders, shares: SourceShares) -> tuple[list[Sample], MoreLessons]:
     """What the lifter learns from beside `crop_samples`: 2D photos of several people, other backgrounds, a renderer."""
-    photos = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco and shares.coco > 0 else []
+    photos = fully_labelled(root / data.coco, held_out=False) if data.coco and shares.coco > 0 else []
     backgrounds = background_files(root / data.backgrounds, held_out=False) if data.mpi_inf_3dhp and data.backgrounds else []
     makers: dict[str, Maker] = {}
     if data.assets:
         from training.live import LiveStudio  # needs the extra `render`
 
         makers["live"] = LiveStudio(root / data.assets)
-    return liftable_people([s for s in photos if not is_held_out(s.key)]), MoreLessons(
-        list(map(file_reader, backgrounds)), makers
-    )
+    return liftable_people(photos), MoreLessons(list(map(file_reader, backgrounds)), makers)
 
 
 def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: PoseLesson) -> SceneMaker:
     """Scenes of several people from all sources, without what is held out (training.held_out)."""
     backgrounds = background_files(root / data.backgrounds, held_out=False)
-    scenes = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
-    scenes = [s for s in scenes if not is_held_out(s.key)]
+    scenes = fully_labelled(root / data.coco, held_out=False) if data.coco else []
     photos, rendered = ([s for s in people if (s.source == "rendered") == wanted] for wanted in (False, True))
     return SceneMaker(photos, scenes, rendered, [file_reader(p) for p in backgrounds], lesson.scene)
 
 
 def scenes_to_measure_on(root: Path, data: DataFolders) -> list[Sample]:
     """Held-out pictures of several people, all labelled: photos and composites."""
-    photos = load_coco(root / data.coco / "people.json", root / data.coco) if data.coco else []
+    photos = fully_labelled(root / data.coco, held_out=True)[: data.val_photos] if data.coco else []
     composites = (
         held_out_composites(root / data.people, root / data.backgrounds, data.val_composites) if data.val_composites else []
     )
-    return [s for s in photos if is_held_out(s.key)] + composites
+    return photos + composites
 
 
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:

@@ -56,7 +56,8 @@ class Layers:
 @dataclass(frozen=True)
 class Sample:
     """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled, but for those
-    inside the ignored boxes (crowds, people without joints); `layers()`, where there is one, gives the picture's masks."""
+    inside the ignored boxes (crowds, people without joints); ignored_mask, where given, has for every such box the pixels (COCO
+    run-length encoding) or None; `layers()`, where there is one, gives the picture's masks."""
 
     key: str
     source: str
@@ -66,6 +67,7 @@ class Sample:
     complete: bool = False
     ignored_box_xyxy_px: tuple[tuple[float, float, float, float], ...] = ()
     layers: Callable[[], Layers] | None = None
+    ignored_mask: tuple[dict[str, Any] | None, ...] = ()
 
 
 def single(values: ArrayLike) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, random_rotation, similarity
 from training.lift_data import warp
 from training.mix import SourceMix
+from training.pose_data import learnable
 from training.samples import PersonLabel, Sample
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
@@ -60,12 +61,16 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class Scene:
-    """A canvas (S, S, 3) uint8 with its people in canvas pixels; see `training.samples.Sample` for the rest."""
+    """A canvas (S, S, 3) uint8 with its people in canvas pixels; see `training.samples.Sample` for the rest.
+
+    What is ignored is in the boxes (K, 4) or true in the pixels (S, S).
+    """
 
     rgb: NDArray[np.uint8]
     people: list[PersonLabel]
     complete: bool
     ignored_box_xyxy_px: NDArray[np.float64]
+    ignored_px: NDArray[np.bool_] | None = None
 
 
 class SceneMaker:
@@ -156,10 +161,14 @@ class SceneMaker:
         rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
         matrix = similarity(Crop(centre, side, size), rotation, flip)
         people = [move_person(p, matrix, rotation, flip) for p in sample.people]
-        seen = [p for p in people if _touches(p.box_xyxy_px, size)]
-        ignored = [_move_box(np.array(b), matrix) for b in sample.ignored_box_xyxy_px]
-        rgb = warp(sample.read(), matrix, size)
-        return Scene(rgb, seen, sample.complete, np.array(ignored, dtype=float).reshape(-1, 4))
+        # Of whom the pixels are known, only they are ignored; of others their boxes, here or in pose_target.
+        small = [not ok and p.mask is not None for p, ok in zip(sample.people, learnable(people), strict=True)]
+        seen = [p for p, no in zip(people, small, strict=True) if not no and _touches(p.box_xyxy_px, size)]
+        crowds = sample.ignored_mask or (None,) * len(sample.ignored_box_xyxy_px)
+        masks = [p.mask for p, no in zip(sample.people, small, strict=True) if no] + [m for m in crowds if m is not None]
+        boxes = [_move_box(np.array(b), matrix) for b, m in zip(sample.ignored_box_xyxy_px, crowds, strict=True) if m is None]
+        rgb, ignored_px = warp(sample.read(), matrix, size), _any_of(masks, matrix, size)
+        return Scene(rgb, seen, sample.complete, np.array(boxes, dtype=float).reshape(-1, 4), ignored_px)
 
 
 def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
@@ -167,6 +176,13 @@ def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
     from pycocotools import mask
 
     return mask.decode(rle)
+
+
+def _any_of(masks: list[dict[str, Any] | None], matrix: NDArray, size: int) -> NDArray[np.bool_] | None:
+    """(S, S): pixels of the canvas that any of the pictures' masks reaches; None without masks."""
+    if not masks:
+        return None
+    return np.any([warp(decode_mask(rle) * np.uint8(255), matrix, size) > 0 for rle in masks], axis=0)
 
 
 def _move_box(box: NDArray, matrix: NDArray) -> NDArray:
