@@ -78,8 +78,8 @@ class Lifter(Protocol):
 class PersonTracker(Protocol):
     """What tells who is who from detection to detection (pose2d.tracker.Tracker)."""
 
-    def update(self, time_s: float, detections: list[Detection2D]) -> list[int]:
-        """One person id per detection."""
+    def update(self, time_s: float, detections: list[Detection2D], rgb: NDArray[np.uint8] | None = None) -> list[int]:
+        """One person id per detection of a frame."""
 
     def observe(self, time_s: float, person: int, detection: Detection2D) -> None:
         """A person was seen without the detector."""
@@ -183,7 +183,7 @@ class Observer:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
         self._looked_s = frame.time_s
         detections = [d for d in self._detector.detect(frame.rgb) if (d.score > 0).sum() >= self._detect.joints_min]
-        ids = self._tracker.update(frame.time_s, detections)
+        ids = self._tracker.update(frame.time_s, detections, frame.rgb)
         for person_id, detection in zip(ids, detections, strict=True):
             if person_id not in self._people and detection.person_score < self._detect.newcomer_score_min:
                 self._tracker.drop(person_id)

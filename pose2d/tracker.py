@@ -3,6 +3,7 @@
 One assignment (Hungarian) over all people, the lost ones included, maximises the sum of the log odds that a person and a
 detection are one rather than strangers: how well the place fits where motion leads, given how unsure that is, and how alike the
 poses are (OKS of the joints both have, laid onto one another). Boxes are not compared: they jump when joints are missed.
+Clothes count where the settings say so and pictures are given (pose2d.appearance).
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from pose2d.appearance import blend_looks, look_log_odds, look_of
 from pose2d.motion import SKELETON, BodyMotion, MotionSettings, comparable_xy_px
 from posecore.errors import InputError
 from posecore.oks import joints_box, oks, oks_sigma
 from posecore.types import Detection2D, Floats
 
 SIGMA = oks_sigma(SKELETON)
+UNSEEN = np.full((3, 3), np.nan)  # the look of somebody who was never looked at
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class TrackerSettings:
     place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
     stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
+    appearance: float = (
+        0.0  # what clothes' colours say against the place; 0 ignores them, 1 suits people dressed unlike each other
+    )
     stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
     motion: MotionSettings = field(default_factory=MotionSettings)  # of the filter that follows a body's place
 
@@ -41,18 +47,20 @@ class Tracker:
     def __init__(self, settings: TrackerSettings | None = None):
         self.settings = settings or TrackerSettings()
         self._people: dict[int, BodyMotion] = {}
+        self._look_of: dict[int, Floats] = {}
         self._born = 0
 
-    def update(self, time_s: float, detections: Sequence[Detection2D]) -> list[int]:
+    def update(self, time_s: float, detections: Sequence[Detection2D], rgb: NDArray[np.uint8] | None = None) -> list[int]:
         """The person of each detection of a frame, in their order; who is new gets the next number.
 
-        Times must not run backwards (InputError). Detections may be of any skeleton that shares joints with openpose18; one
-        without any such joint is an InputError.
+        `rgb`, the frame (H, W, 3), is looked at only where appearance counts. Times must not run backwards (InputError).
+        Detections may be of any skeleton that shares joints with openpose18; one without any such joint is an InputError.
         """
         found = [self._joints(detection) for detection in detections]
         self._forget_lost(time_s)
         people = list(self._people)
-        matched = self._match([self._people[person] for person in people], found, time_s)
+        looks = [look_of(rgb, xy_px) for xy_px in found] if rgb is not None and self.settings.appearance > 0 else None
+        matched = self._match(people, found, time_s, looks)
         ids = []
         for d, xy_px in enumerate(found):
             if d in matched:
@@ -63,6 +71,8 @@ class Tracker:
                 person = self._born
                 self._people[person] = BodyMotion(time_s, xy_px, self.settings.motion)
             ids.append(person)
+            if looks is not None:
+                self._look_of[person] = blend_looks(self._look_of.get(person, looks[d]), looks[d])
         return ids
 
     def observe(self, time_s: float, person: int, detection: Detection2D) -> None:
@@ -81,16 +91,22 @@ class Tracker:
     def drop(self, person: int) -> None:
         """Give a person up now; unknown numbers are ignored."""
         self._people.pop(person, None)
+        self._look_of.pop(person, None)
 
     def reset(self) -> None:
         """Give everybody up: after a cut nobody is where they were."""
         self._people.clear()
+        self._look_of.clear()
 
-    def _match(self, people: list[BodyMotion], found: list[Floats], time_s: float) -> dict[int, int]:
+    def _match(self, people: list[int], found: list[Floats], time_s: float, looks: list[Floats] | None) -> dict[int, int]:
         """Row of the person by index of the detection."""
         if not people or not found:
             return {}
-        log_odds = np.maximum(self._log_odds(people, np.stack(found), time_s), 0.0)
+        log_odds = self._log_odds([self._people[person] for person in people], np.stack(found), time_s)
+        if looks is not None:
+            known = np.stack([self._look_of.get(person, UNSEEN) for person in people])
+            log_odds += self.settings.appearance * look_log_odds(known[:, None], np.stack(looks))
+        log_odds = np.maximum(log_odds, 0.0)
         rows, columns = linear_sum_assignment(log_odds, maximize=True)
         return {int(d): int(p) for p, d in zip(rows, columns, strict=True) if log_odds[p, d] > 0}
 
