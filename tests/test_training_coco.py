@@ -12,7 +12,7 @@ from training import scenes
 from training.augment import AugmentConfig
 from training.coco import load_coco
 from training.held_out import fully_labelled
-from training.pose_data import pose_target
+from training.pose_task import PoseLesson, PoseTask
 from training.scenes import SceneConfig, SceneMaker, SceneShares
 
 
@@ -85,7 +85,7 @@ def run_length_codes():
 
 
 @pytest.mark.parametrize("crowd", run_length_codes(), ids=["polygon", "run lengths", "packed"])
-def test_crowds_and_small_people_are_ignored_by_their_pixels_whatever_the_encoding(tmp_path, crowd):
+def test_crowds_and_small_people_are_ignored_by_their_pixels_whatever_the_encoding(tmp_path, monkeypatch, crowd):
     (sample,) = coco_with_masks(tmp_path / "coco", crowd)
     assert scenes.decode_mask(sample.ignored_mask[0]).sum() == pytest.approx(600, rel=0.1)
     config = SceneConfig(size_px=96, shares=SceneShares(0, 0, 1, 0), height_share=(0.9, 0.9), augment=STILL)
@@ -93,8 +93,9 @@ def test_crowds_and_small_people_are_ignored_by_their_pixels_whatever_the_encodi
     made = (maker.make(np.random.default_rng(seed)) for seed in range(50))
     scene = next(s for s in made if len(s.people) == 1 and s.ignored_px.any())
     assert not len(scene.ignored_box_xyxy_px)
-    target = pose_target(scene.people, (96, 96), scene.complete, scene.ignored_box_xyxy_px, scene.ignored_px)
-    unknown = ~target["heat_known"][0]
+    task = PoseTask(maker, [], PoseLesson(scene=config))
+    monkeypatch.setattr(maker, "make", lambda rng: scene)
+    unknown = ~task.make(0, np.random.default_rng(0))["heat_known"][0]
     cells = scene.ignored_px.reshape(12, 8, 12, 8).any(axis=(1, 3))
     np.testing.assert_array_equal(unknown, cells)
     assert 0 < cells.sum() < 0.9 * cells.size

@@ -2,12 +2,14 @@ import gzip
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from posecore.errors import InputError
+from posecore.skeleton import load_skeleton
 from posecore.types import Crop
 from training import scenes
 from training.augment import AugmentConfig, change_picture, move_person, similarity
@@ -187,6 +189,29 @@ def test_nothing_is_known_outside_an_incomplete_pictures_person():
     assert not target["heat_known"][:, 14:, 14:].any()
     assert target["heat_known"][:, 5, 5].all()
     assert pose_target([person], (160, 160), complete=True)["heat_known"].all()
+
+
+def scaled(person, factor, place):
+    """The person at another size and place."""
+    return replace(person, xy_px=person.xy_px * factor + place, box_xyxy_px=person.box_xyxy_px * factor + place)
+
+
+@pytest.mark.parametrize("reason", ["small", "few joints"])
+def test_people_who_are_not_learnt_are_ignored_not_background(reason):
+    large = random_person(5, size=100)
+    other = scaled(large, np.float32(0.3), np.float32(110))  # a box of under 32 x 32 px
+    if reason == "few joints":
+        other = scaled(large, np.float32(1.0), np.float32(60))
+        known = np.flatnonzero(to_openpose18(large)[1])[:4]
+        keep = LABELS.indices([load_skeleton("openpose18").joints[j] for j in known if j != 1])
+        other = replace(other, trust=np.where(np.isin(np.arange(26), keep), other.trust, 0).astype(np.float32))
+    target = pose_target([large, other], (160, 160), complete=True)
+    x0, y0, x1, y1 = np.floor(other.box_xyxy_px / 8).astype(int)
+    assert not target["heat_known"][:, y0 : y1 + 1, x0 : x1 + 1].any()
+    assert not target["paf_known"][:, y0 : y1 + 1, x0 : x1 + 1].any()
+    alone = pose_target([large], (160, 160), complete=True)
+    np.testing.assert_array_equal(target["heat"], alone["heat"])
+    assert target["heat_known"][:, :2, :2].all()
 
 
 def mask_of(person, size):
