@@ -47,12 +47,12 @@ $(VENV)/.stamp-venv:
 	@touch $@
 
 $(VENV)/.stamp-run: $(VENV)/.stamp-venv $(PINS)
-	@echo "Installing the pinned libraries (once, about two minutes)"
+	@echo "Installing the pinned libraries, 2.5 GB (once; minutes without a word from pip)"
 	@$(INSTALL) -e .
 	@touch $@
 
 # The development tools contain what a run needs, so this stamp serves both.
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv $(PINS)
-	@echo "Installing the pinned libraries and the test tools (once, about two minutes)"
+	@echo "Installing the pinned libraries and the test tools, 2.7 GB (once; minutes without a word from pip)"
 	@$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/.stamp-run

@@ -69,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Picture, film or window, as asked for."""
     from apps.result_folder import load_result
+    from apps.viewer_open3d import has_display
     from apps.viewer_show import ResultShow
     from apps.viewer_stage import make_renderer
-    from posecore.errors import ConfigError
+    from posecore.errors import ConfigError, MissingDependencyError
 
     if min(options.size) < 64 or max(options.size) > 8192:
         raise ConfigError(f"--size: expected 64 to 8192 pixels, got {options.size[0]} {options.size[1]}")
@@ -82,6 +83,8 @@ def _run(options: argparse.Namespace) -> int:
     if not 0 <= options.frame < frames:
         raise ConfigError(f"--frame: the clip has frames 0 to {frames - 1}, got {options.frame}")
     off_screen = bool(options.screenshot or options.movie)
+    if not off_screen and not has_display():
+        raise MissingDependencyError("there is no display for a window; draw with --screenshot OUT.png or --movie OUT.mp4")
     if not off_screen and options.renderer == "opencv":
         raise ConfigError("--renderer opencv draws pictures only: add --screenshot OUT.png or --movie OUT.mp4")
     factor = OVERSAMPLING if off_screen else 1

@@ -90,7 +90,8 @@ class Screen:
     """Shows answers: a window where there is a display, one line of status where a terminal looks on."""
 
     def __init__(self, view: str, session: LiveSession, quiet: bool) -> None:
-        from apps.viewer_live import LiveView, has_display, window
+        from apps.viewer_live import LiveView, window
+        from apps.viewer_open3d import has_display
 
         self._session, self._status = session, not quiet and sys.stderr.isatty()
         self._flat = view != "none" and has_display()

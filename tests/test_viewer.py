@@ -321,11 +321,28 @@ def test_joints_are_coloured_by_what_is_asked_for(folder: Path) -> None:
         (["--renderer", "opencv", "--screenshot", "/nowhere/x.png"], "cannot be written"),
     ],
 )
-def test_bad_options_are_one_clear_line(folder: Path, options: list[str], says: str, capsys: pytest.CaptureFixture) -> None:
+def test_bad_options_are_one_clear_line(
+    folder: Path, options: list[str], says: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":97")  # none of these comes as far as opening a window
     assert main([str(folder), *options]) == 2
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+def test_without_a_display_a_window_is_refused_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert main([str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert "--screenshot" in error
+    assert error.count("\n") == 1
+    with pytest.raises(MissingDependencyError, match="no display"):
+        make_renderer("open3d", SIZE, visible=True)
 
 
 def test_a_folder_that_is_no_result_is_refused(tmp_path: Path) -> None:
