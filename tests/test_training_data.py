@@ -12,7 +12,7 @@ from posecore.errors import InputError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop
 from training import scenes
-from training.augment import AugmentConfig, change_picture, move_person, similarity
+from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity
 from training.lift_data import lift_target, make_example, person_crop, warp
 from training.lift_eval import evaluate_lift
 from training.people import blaze_to_labels, load_people
@@ -95,6 +95,19 @@ def test_pictures_keep_size_and_type_through_every_change():
         out = change_picture(rgb, rng, always)
         assert out.shape == rgb.shape
         assert out.dtype == np.uint8
+
+
+def test_channels_change_places_and_nothing_else():
+    rng = np.random.default_rng(1)
+    rgb = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    plain, swapped = (AugmentConfig(colour=1, swap_channels=share) for share in (0.0, 1.0))
+    orders = set()
+    for seed in range(20):
+        one, other = (change_colours(rgb, np.random.default_rng(seed), config) for config in (plain, swapped))
+        order = [int(np.argmin([np.abs(other[..., c].astype(int) - one[..., k]).sum() for k in range(3)])) for c in range(3)]
+        np.testing.assert_array_equal(other, one[..., order])
+        orders.add(tuple(order))
+    assert len(orders) > 3
 
 
 def test_crop_of_a_barely_labelled_person_is_that_of_the_box():

@@ -9,7 +9,6 @@ from torch import nn
 
 from backbones.runtime import OpenVinoRunner, TorchRunner, load_into, make_runner
 from lift3d.network import LiftConfig, VNectResNet18
-from pose2d.loss import pose_loss
 from pose2d.network import OpenPoseLight, PoseConfig
 from posecore.errors import ConfigError, InputError, WeightsError
 from posecore.weights import load_weights, save_weights
@@ -189,19 +188,6 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         read_start(tmp_path / "checkpoint.pt", VNectResNet18(SMALL_LIFT))
 
 
-def pose_maps(value=0.0):
-    return [torch.full((2, 38, 4, 4), value)], [torch.full((2, 19, 4, 4), value)]
-
-
-def test_pose_loss_is_summed_over_known_cells_per_image():
-    target = {"paf": torch.zeros(2, 38, 4, 4), "heat": torch.zeros(2, 19, 4, 4)}
-    known = {f"{k}_known": torch.zeros_like(v, dtype=torch.bool) for k, v in target.items()}
-    known["heat_known"][:, :, 0, 0] = True
-    terms = pose_loss(*pose_maps(2.0), {**target, **known})
-    assert float(terms["total"]) == 19 * 4.0
-    assert float(terms["paf"]) == 0
-
-
 def test_weights_come_back_and_damage_is_noticed(tmp_path):
     network = VNectResNet18(SMALL_LIFT)
     path = tmp_path / "small.safetensors"
@@ -238,22 +224,3 @@ def test_runners_give_the_networks_answer_in_numpy(kind):
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ConfigError, match="openvino"):
         make_runner(nn.Identity(), lambda x: x, "tensorrt")
-
-
-def test_mean_instead_of_sum_stalls_the_detector():
-    """The article's remark, as an experiment: one bright cell in many learns with the sum, hardly with the mean."""
-    target = torch.zeros(1, 1, 46, 46)
-    target[0, 0, 20, 20] = 1.0
-
-    def peak_after(reduction, steps=60):
-        torch.manual_seed(0)
-        maps = nn.Parameter(torch.zeros(1, 1, 46, 46))
-        optimizer = torch.optim.SGD([maps], lr=0.02)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            reduction((maps - target).square()).backward()
-            optimizer.step()
-        return float(maps.detach()[0, 0, 20, 20])
-
-    assert peak_after(torch.sum) > 0.8
-    assert peak_after(torch.mean) < 0.01

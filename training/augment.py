@@ -23,6 +23,7 @@ class AugmentConfig:
     shift_sd: float = 0.05  # of the crop's side
     flip: float = 0.5  # share mirrored; left and right change names
     colour: float = 0.8  # share with changed brightness, contrast, saturation, tint
+    swap_channels: float = 0.0  # of these, share whose red, green and blue change places
     degrade: float = 0.4  # share blurred, noisy, of low resolution or badly compressed
     occlude: float = 0.3  # share with a patch in front of the person
     background: float = 0.8  # share with another background, where a source has masks
@@ -71,7 +72,7 @@ def jitter_crop(crop: Crop, rng: np.random.Generator, config: AugmentConfig) -> 
 
 
 def change_colours(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:
-    """Contrast 0.5..1.5, brightness +-32 (as the OpenPose recipe), saturation and a tint, as one table and one mix."""
+    """Contrast 0.5..1.5, brightness +-32 (as the OpenPose recipe), a tint, saturation and the order of the channels."""
     if rng.random() >= config.colour:
         return rgb
     gain = rng.uniform(0.5, 1.5) * rng.uniform(0.85, 1.15, 3)
@@ -82,6 +83,8 @@ def change_colours(rgb: NDArray[np.uint8], rng: np.random.Generator, config: Aug
         grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         keep = float(rng.uniform(0.0, 1.2))
         out = cv2.addWeighted(out, keep, grey, 1 - keep, 0)
+    if config.swap_channels and rng.random() < config.swap_channels:
+        out = np.ascontiguousarray(out[..., rng.permutation(3)])
     return out
 
 

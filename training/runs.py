@@ -19,6 +19,7 @@ from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe, to_dict
 from posecore.errors import InputError
 from posecore.weights import load_weights, save_weights
+from training.augment import AugmentConfig
 from training.coco import file_reader, liftable_people
 from training.held_out import background_files, fully_labelled, held_out_composites
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
@@ -83,10 +84,16 @@ class PoseRun:
 
 
 Run = SharedRun | LiftRun | PoseRun
-# The article's own: its batch, rate, decay and picture size over its 200,000 steps; the cosine stands for its halvings.
+# The article's own: its batch, rate, decay, picture size, turns up to 45 degrees, colours and scale (a person's longer side is
+# 0.6 of the picture, times 0.5 to 1.1) over its 200,000 steps; the cosine stands for its halvings.
+ARTICLES_SCENE = SceneConfig(
+    size_px=368,
+    height_share=(0.3, 0.66),
+    augment=AugmentConfig(rotation_sd_deg=18.0, upside_down=0.0, swap_channels=0.1, degrade=0.0, occlude=0.0),
+)
 VGG19_RUN = PoseRun(
     LoopConfig(samples=2_000_000, batch=10, learning_rate=1e-4, weight_decay=5e-4),
-    lesson=PoseLesson(scene=SceneConfig(size_px=368), network=VGG19_CONFIG),
+    lesson=PoseLesson(scene=ARTICLES_SCENE, network=VGG19_CONFIG),
 )
 RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": PoseRun(), "openpose_vgg19": VGG19_RUN}
 
