@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of window, picture or film in pixels (1280 720)",
     )
     parser.add_argument(
-        "--azimuth", type=float, default=30.0, metavar="DEG", help="where to stand: degrees to the right of the camera (30)"
+        "--azimuth", type=float, default=45.0, metavar="DEG", help="where to stand: degrees to the right of the camera (45)"
     )
     parser.add_argument(
         "--elevation", type=float, default=14.0, metavar="DEG", help="where to stand: degrees above the horizon (14)"

@@ -37,7 +37,7 @@ class ResultShow:
         self._trails = True
         self._clip = ClipPictures(first.video) if pictures and first.video else None
         self._rgb: NDArray[np.uint8] | None = None
-        self._inset = True
+        self._inset = True  # the clip's picture lies in a corner, where it hides nobody; else in the camera's frustum
         self._inset_left_px: int | None = None
         self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._cast.xyz_m))
 
@@ -47,12 +47,12 @@ class ResultShow:
         return 1 / float(np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0
 
     def frame_all(
-        self, azimuth_deg: float = 30.0, elevation_deg: float = 14.0, with_camera: bool = False, around: bool = False
+        self, azimuth_deg: float = 45.0, elevation_deg: float = 14.0, with_camera: bool = False, around: bool = False
     ) -> None:
         """Look at everybody over the whole clip, so that the view can stand still (or turn around them)."""
         points = self._cast.xyz_m.reshape(-1, 3)
-        self._inset = not with_camera  # the camera carries the picture already
         if with_camera and self.viewer.camera is not None:
+            self._inset = False
             points = np.concatenate([points, self.viewer.camera_outline()])
         self.viewer.frame_all(points, azimuth_deg, elevation_deg, around)
 
@@ -67,7 +67,8 @@ class ResultShow:
         people = {key: path_m[-1] for key, path_m in paths.items()}
         if self._clip is not None:
             self._rgb = self._clip.at(float(self.time_s[frame]))
-        return self.viewer.show(people, self._rgb, paths, self._cast.colours(self._colour, frame))
+        in_frustum = None if self._inset else self._rgb
+        return self.viewer.show(people, in_frustum, paths, self._cast.colours(self._colour, frame))
 
     def annotated(self, frame: int, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
         """What is shown as (H, W, 3) uint8 RGB, with the clip's picture in the corner, frame number and time."""
@@ -92,7 +93,7 @@ class ResultShow:
         if not self.viewer.renderer.interactive:
             raise InputError("this renderer has no window; use --screenshot or --movie")
         player = Player(self.time_s, frame)
-        self._closing = False
+        self._closing = self._inset = False
         self._bind(player)
         last = time.monotonic()
         while not self._closing:
