@@ -27,7 +27,7 @@ from fitting.measure import Measurements, body_height_px
 Floats = NDArray[np.float64]
 SIDES = {"arms": ("shoulder", "elbow", "wrist", "hand"), "legs": ("hip", "knee", "ankle", "toe")}
 IMAGE_STEP, BODY_STEP_M, STEP_CAP = 0.08, 0.15, 4.0  # what a joint may move in 1/30 s: share of body height, metres; its cap
-SWITCH_COST, EXCHANGED_COST = 10.0, 0.05  # per change of opinion and per exchanged frame: networks are mostly right
+SWITCH_COST, EXCHANGED_COST = 10.0, 0.5  # per change of opinion and per exchanged frame: networks are mostly right
 MARGIN_FRAMES, TRIAL_STEPS, MOST_TRIALS, GAIN = 12, 5, 12, 8.0
 
 
