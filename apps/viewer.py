@@ -69,9 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Picture, film or window, as asked for."""
     from apps.result_folder import load_result
-    from apps.viewer_open3d import has_display
     from apps.viewer_show import ResultShow
-    from apps.viewer_stage import make_renderer
+    from apps.viewer_stage import has_display, make_renderer
     from posecore.errors import ConfigError, MissingDependencyError
 
     if min(options.size) < 64 or max(options.size) > 8192:

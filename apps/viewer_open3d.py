@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from tempfile import gettempdir
 from typing import Any
@@ -35,23 +34,16 @@ _BAR_DEPTH_M = 0.05  # the bar hangs this near before the eye, where nothing els
 _FARTHEST_M = 200.0
 
 
-def has_display() -> bool:
-    """Whether a window can be seen; on Linux Open3D would otherwise draw into memory, and OpenCV abort the process."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
 class Open3DRenderer:
     """A window (`visible`) or an off-screen picture of `size_wh` pixels.
 
-    `put` adds a mesh or moves it, `look` sets the view, `draw` renders. MissingDependencyError for a window without a display,
-    and where neither a display nor EGL is to be had.
+    `put` adds a mesh or moves it, `look` sets the view, `draw` renders. MissingDependencyError where neither a display nor EGL
+    is to be had.
     """
 
     interactive = True
 
     def __init__(self, size_wh: tuple[int, int], visible: bool, title: str = "video3d") -> None:
-        if visible and not has_display():
-            raise MissingDependencyError("there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)")
         self._o3d = import_open3d()
         self._o3d.utility.set_verbosity_level(self._o3d.utility.VerbosityLevel.Error)
         self.size_wh = size_wh

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Literal, Protocol
 
@@ -22,7 +24,7 @@ from apps.viewer_scene import (
 )
 from apps.viewer_view import View, view_on
 from posecore.camera import Camera
-from posecore.errors import ConfigError
+from posecore.errors import ConfigError, MissingDependencyError
 from posecore.skeleton import load_skeleton
 from posecore.types import Source
 from posecore.world import World
@@ -74,7 +76,9 @@ class Renderer(Protocol):
 
 
 def make_renderer(name: str, size_wh: tuple[int, int], visible: bool) -> Renderer:
-    """A renderer by name. MissingDependencyError if Open3D cannot be used here, ConfigError for an unknown name."""
+    """A renderer by name. MissingDependencyError if Open3D or a window cannot be had here, ConfigError for an unknown name."""
+    if visible and not has_display():
+        raise MissingDependencyError("there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)")
     if name == "open3d":
         from apps.viewer_open3d import Open3DRenderer
 
@@ -84,6 +88,11 @@ def make_renderer(name: str, size_wh: tuple[int, int], visible: bool) -> Rendere
 
         return PainterRenderer(size_wh, visible)
     raise ConfigError(f"no renderer '{name}'; there are open3d and opencv")
+
+
+def has_display() -> bool:
+    """Whether a window can be seen; on Linux Open3D would otherwise draw into memory, and OpenCV abort the process."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class Viewer:

@@ -1,8 +1,8 @@
 """Live: `python apps/webcam.py`, people before the camera in 3D as they move, with the latency shown.
 
 Each frame is answered from the frames up to it; while the networks are busy, newer frames replace older ones. Where there is
-a display, a window shows the picture with the skeletons (q or Esc ends, as does Ctrl-C); --view 3d shows them in their world
-as well.
+a display, a window shows the picture with the skeletons; --view 3d shows them in their world, with the picture in the
+camera's frustum. q, Esc or Ctrl-C ends.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ def main(arguments: Sequence[str] | None = None, networks: Networks | None = Non
     )
     parser.add_argument("--every-frame", action="store_true", help="with a file: drop nothing, as fast as it goes")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after so many answered frames")
-    parser.add_argument("--view", choices=("2d", "3d", "none"), default="2d", help="what to show where there is a display (2d)")
+    parser.add_argument(
+        "--view",
+        choices=("2d", "3d", "none"),
+        default="2d",
+        help="the window: skeletons on the picture, in their world, or none (2d)",
+    )
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="write every answered frame's joints, as joints3d.csv without sigma"
     )
@@ -91,10 +96,10 @@ class Screen:
 
     def __init__(self, view: str, session: LiveSession, quiet: bool) -> None:
         from apps.viewer_live import LiveView, window
-        from apps.viewer_open3d import has_display
+        from apps.viewer_stage import has_display
 
         self._session, self._status = session, not quiet and sys.stderr.isatty()
-        self._flat = view != "none" and has_display()
+        self._flat = view == "2d" and has_display()
         self._world = LiveView(session.camera, window()) if view == "3d" else None
         if view == "2d" and not self._flat and not quiet:
             print("note: there is no display, so no window; Ctrl-C ends", file=sys.stderr)
@@ -102,7 +107,8 @@ class Screen:
     def show(self, answer: LiveFrame) -> bool:
         """Show one answer; False when the user has closed the window."""
         p50, p95 = self._session.latency_ms()
-        text = f"{len(answer.people)} people  {1000 * answer.latency_s:.0f} ms (p50 {p50:.0f}, p95 {p95:.0f})"
+        who = "1 person" if len(answer.people) == 1 else f"{len(answer.people)} people"
+        text = f"{who}  {1000 * answer.latency_s:.0f} ms (p50 {p50:.0f}, p95 {p95:.0f})"
         if self._status:
             print(f"\r{answer.frame.time_s:8.2f} s  {text}   ", end="", file=sys.stderr, flush=True)
         alive = True

@@ -98,12 +98,12 @@ def describe(settings: Any, indent: int = 0) -> str:
 
 
 def _field_comments(kind: type) -> dict[str, str]:
-    """Comment behind each field in the source of a settings class; empty where the source is not at hand."""
+    """Comment behind each field in the source of a settings class, or behind its value in brackets below; empty without source."""
     try:
         source = inspect.getsource(kind)
     except (OSError, TypeError):
         return {}
-    return dict(re.findall(r"^\s+(\w+)\s*:[^#\n]*#\s*(.+?)\s*$", source, re.MULTILINE))
+    return dict(re.findall(r"^\s+(\w+)\s*:[^#\n]*(?:\(\n[^#\n]*)?#\s*(.+?)\s*$", source, re.MULTILINE))
 
 
 def _suggestion(key: str, known: list[str]) -> str:

@@ -13,6 +13,9 @@ class Detect:
     every_s: float = 0.5  # seconds between two runs; smaller finds newcomers sooner
     enabled: bool = True
     scales: tuple[float, ...] = (0.5, 1.0)  # of the picture
+    patience: float = (
+        2.0  # a setting whose advice is so long that the formatter puts value and comment on a line of their own
+    )
 
     def __post_init__(self):
         if self.every_s <= 0:
@@ -96,6 +99,8 @@ def test_describe_shows_the_advice():
     text = describe(Whole())
     assert "  every_s: 0.5  # seconds between two runs; smaller finds newcomers sooner" in text.splitlines()
     assert "seed: 0  # of all random numbers" in text.splitlines()
+    assert "  patience: 2.0  # a setting whose advice is so long that" in text
+    assert "  enabled: true\n" in text, "a field without a comment does not borrow the next one's"
 
 
 @pytest.mark.parametrize(
