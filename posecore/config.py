@@ -98,7 +98,7 @@ def describe(settings: Any, indent: int = 0) -> str:
 
 
 def _field_comments(kind: type) -> dict[str, str]:
-    """Comment behind each field in the source of a settings class, or behind its value in brackets below; empty without source."""
+    """Comment behind each field in the source of a settings class, or behind its value in brackets; empty without source."""
     try:
         source = inspect.getsource(kind)
     except (OSError, TypeError):
