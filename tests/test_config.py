@@ -13,7 +13,9 @@ class Detect:
     every_s: float = 0.5  # seconds between two runs; smaller finds newcomers sooner
     enabled: bool = True
     scales: tuple[float, ...] = (0.5, 1.0)  # of the picture
-    patience: float = 2.0  # a setting whose advice is so long that the formatter puts its value and the comment on a line of their own, in brackets
+    patience: float = (
+        2.0  # a setting whose advice is so long that the formatter puts its value and the comment on lines of their own
+    )
 
     def __post_init__(self):
         if self.every_s <= 0:
