@@ -42,9 +42,13 @@ def choose_places(best: Track, second: Track) -> Track:
         score = np.stack([best.score[:, joints], second.score[:, joints]], axis=2)
         chosen[:, joints] = _cheapest(xy, score, best.time_s)
         chosen[:, followers] = chosen[:, joints[1::2]] & (second.score[:, followers] > LOWEST)
-    names = ("xy_px", "score", "xyz_m", "sigma_m")
-    parts = {name: _pick(chosen, getattr(best, name), getattr(second, name)) for name in names}
-    return replace(best, **parts)
+    return replace(
+        best,
+        xy_px=_pick(chosen, best.xy_px, second.xy_px),
+        score=_pick(chosen, best.score, second.score),
+        xyz_m=_pick(chosen, best.xyz_m, second.xyz_m),
+        sigma_m=_pick(chosen, best.sigma_m, second.sigma_m),
+    )
 
 
 def _pick(chosen: NDArray[np.bool_], best: Floats, second: Floats) -> Floats:

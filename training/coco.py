@@ -77,8 +77,8 @@ def load_coco(annotations: Path, images: Path, source: str = "coco") -> list[Sam
                 people.append(coco_person(a, mask))
         if people:
             size, read = (image["width"], image["height"]), file_reader(images / image["file_name"])
-            ignored = {"ignored_box_xyxy_px": tuple(boxes), "ignored_mask": tuple(masks)}
-            samples.append(Sample(image["file_name"], source, size, tuple(people), read, True, **ignored))
+            known = Sample(image["file_name"], source, size, tuple(people), read, complete=True)
+            samples.append(replace(known, ignored_box_xyxy_px=tuple(boxes), ignored_mask=tuple(masks)))
     return samples
 
 
