@@ -30,7 +30,7 @@ class TrackerSettings:
     """When two sightings are one person. Sizes are the person's own (MotionSettings)."""
 
     max_lost_s: float = 2.0  # seconds; a person unseen for longer gets a new number when it comes back
-    strangers_per_size: float = 1 / 40  # people per square size; how crowded with newcomers it is; more means more new numbers
+    strangers_per_size: float = 1 / 200  # people per square size; how crowded with newcomers it is; more means more new numbers
     place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
     stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
@@ -38,6 +38,8 @@ class TrackerSettings:
         0.0  # what clothes' colours say against the place; 0 ignores them, 1 suits people dressed unlike each other
     )
     stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
+    tumble_odds: float = 0.05  # 0..1; how likely somebody takes on quite another pose between two looks, as in a jump or a turn
+    tumble_reach: float = 0.25  # sizes; how far the middle of the body's box may jump with it
     motion: MotionSettings = field(default_factory=MotionSettings)  # of the filter that follows a body's place
 
 
@@ -111,7 +113,7 @@ class Tracker:
         return {int(d): int(p) for p, d in zip(rows, columns, strict=True) if log_odds[p, d] > 0}
 
     def _log_odds(self, people: list[BodyMotion], found: Floats, time_s: float) -> Floats:
-        """(P, D) log odds that a person is a detection of (D, 18, 2), by the better of two guesses: moved on, or stopped."""
+        """(P, D) log odds that a person is a detection of (D, 18, 2), by the best guess: moved on, stopped or tumbled."""
         size_px = np.array([body.size_px for body in people])
         unseen_s = np.array([time_s - body.time_s for body in people])
         guess, doubt_px = zip(*(body.predict(time_s) for body in people), strict=True)
@@ -121,7 +123,11 @@ class Tracker:
         stayed = np.stack([body.last_xy_px for body in people])
         drift = self.settings.stop_drift * np.minimum(unseen_s, 1.0)
         stopped = _log_likelihood(stayed, drift, pose_doubt_px, size_px, found, self.settings)
-        return np.maximum(moved, stopped + np.log(self.settings.stop_odds)) - np.log(self.settings.strangers_per_size)
+        between = _middles(found) - _middles(stayed)[:, None]  # of boxes, for no joint tells where the others have gone
+        reach = np.hypot(drift, self.settings.tumble_reach)
+        tumbled = _place_log_likelihood(between, reach, size_px, self.settings)
+        guesses = (moved, stopped + np.log(self.settings.stop_odds), tumbled + np.log(self.settings.tumble_odds))
+        return np.max(guesses, axis=0) - np.log(self.settings.strangers_per_size)
 
     def _joints(self, detection: Detection2D) -> Floats:
         xy_px = comparable_xy_px(detection)
@@ -146,12 +152,29 @@ def _log_likelihood(
     """(P, D) log likelihood of detections (D, 18, 2) for people thought at (P, 18, 2), with (P,) doubt about their places in
     sizes and (P, 18) about their poses: a Gaussian in the median shift between the two, and the OKS that is left without it.
     """
-    shift = _nan_median(found - guess_px[:, None])
-    variance = (doubt**2 + settings.place_slack**2)[:, None]
-    place = -0.5 * np.square(shift / size_px[:, None, None]).sum(axis=-1) / variance - np.log(2 * np.pi * variance)
+    shift = _shift(guess_px, found)
+    place = _place_log_likelihood(shift, doubt, size_px, settings)
     swing = pose_doubt_px[:, None] ** 2
     pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA, extra_variance_px=swing)
-    return np.where(np.isfinite(place), place + settings.pose_weight * np.log(np.maximum(pose, 1e-3)), -np.inf)
+    return place + settings.pose_weight * np.log(np.maximum(pose, 1e-3))
+
+
+def _shift(guess_px: Floats, found: Floats) -> Floats:
+    """(P, D, 2) median shifts from people thought at (P, 18, 2) to detections (D, 18, 2); NaN without a common joint."""
+    return _nan_median(found - guess_px[:, None])
+
+
+def _place_log_likelihood(shift: Floats, doubt: Floats, size_px: Floats, settings: TrackerSettings) -> NDArray[np.float64]:
+    """(P, D) log density, per square size, of shifts (P, D, 2) under (P,) doubts in sizes; -inf without a common joint."""
+    variance = (doubt**2 + settings.place_slack**2)[:, None]
+    place = -0.5 * np.square(shift / size_px[:, None, None]).sum(axis=-1) / variance - np.log(2 * np.pi * variance)
+    return np.where(np.isfinite(place), place, -np.inf)
+
+
+def _middles(xy_px: Floats) -> Floats:
+    """(P, 2) middles of the boxes around joints (P, 18, 2)."""
+    box = joints_box(xy_px)
+    return 0.5 * (box[:, :2] + box[:, 2:])
 
 
 def _nan_median(values: Floats) -> Floats:

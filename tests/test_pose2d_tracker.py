@@ -70,6 +70,32 @@ def test_who_walked_on_behind_a_wall_is_found_again_and_strangers_are_not():
         assert tracker.update(2.0, [seen(walker.joints(2.0) + place_px)]) == [wanted]
 
 
+def turned(xy_px, angle_rad, move_px=(0, 0)):
+    """Joints turned about the middle of their box."""
+    box = seen(xy_px).box_xyxy_px
+    middle = (box[:2] + box[2:]) / 2
+    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    out = (xy_px - middle) @ np.array([[c, s], [-s, c]])
+    return out - (out.max(axis=0) + out.min(axis=0)) / 2 + middle + move_px
+
+
+@pytest.mark.parametrize("angle_deg", [90, 180, 250])
+def test_who_turns_a_cartwheel_between_two_looks_keeps_the_number(angle_deg):
+    for move_px, wanted in (((10, 5), 1), ((250, 0), 2)):
+        tracker, person = Tracker(), upright(300, 50, 200)
+        for time_s in steady(1, 15):
+            tracker.update(time_s, [seen(person)])
+        assert tracker.update(1.1, [seen(turned(person, np.radians(angle_deg), move_px))]) == [wanted]
+
+
+def test_a_tumble_takes_nobody_elses_number():
+    """Of two side by side one lies down; the other, in the pose that the first had, is still the other."""
+    tracker, one, two = Tracker(), upright(300, 50, 200), upright(370, 50, 200)
+    for time_s in steady(1, 15):
+        assert tracker.update(time_s, [seen(one), seen(two)]) == [1, 2]
+    assert tracker.update(1.05, [seen(two), seen(turned(one, np.pi / 2))]) == [2, 1]
+
+
 def test_people_are_given_up_in_time():
     tracker = Tracker(TrackerSettings(max_lost_s=0.5))
     person = seen(upright(100, 50, 200))
