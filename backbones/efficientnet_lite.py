@@ -10,6 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from backbones.depthwise import DepthwiseConv2d
+from backbones.normed import NormedConv
 from backbones.resnet import Pyramid
 
 # (repeats, kernel, stride of the first, expansion, output channels); table 1 of the paper at width 1, depth 1
@@ -27,9 +28,9 @@ FEATURE_BLOCKS = (2, 4, 10, 15)  # the last blocks at strides 4, 8, 16 and 32
 FEATURE_CHANNELS = (24, 40, 112, 320)
 
 
-def _normed(conv: nn.Conv2d, active: bool = True) -> nn.Sequential:
-    layers: list[nn.Module] = [conv, nn.BatchNorm2d(conv.out_channels, eps=1e-3, momentum=0.01)]
-    return nn.Sequential(*layers, nn.ReLU6(inplace=True)) if active else nn.Sequential(*layers)
+def _normed(conv: nn.Conv2d, active: bool = True) -> NormedConv:
+    norm = nn.BatchNorm2d(conv.out_channels, eps=1e-3, momentum=0.01)
+    return NormedConv(conv, norm, nn.ReLU6(inplace=True)) if active else NormedConv(conv, norm)
 
 
 class InvertedResidual(nn.Module):

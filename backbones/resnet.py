@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from backbones.normed import NormedConv
 
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+
+def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> NormedConv:
     """Convolution that keeps the size (up to its stride), then batch normalisation."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    )
+    return NormedConv(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(outputs))
 
 
 class BasicBlock(nn.Module):

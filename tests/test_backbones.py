@@ -9,6 +9,7 @@ from torch import nn
 import training.pretrained as pretrained
 from backbones.depthwise import DepthwiseConv2d
 from backbones.efficientnet_lite import FEATURE_CHANNELS, EfficientNetLite0, LiteTrunk
+from backbones.normed import NormedConv
 from backbones.trunk import STRIDE, TRUNKS, make_trunk
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.errors import ConfigError, InputError, MissingDependencyError
@@ -66,6 +67,38 @@ def test_depthwise_gives_no_gradient_to_what_needs_none():
     with torch.autocast("cpu", torch.bfloat16):
         conv(y).float().sum().backward()
     assert y.grad is not None
+
+
+def lived_in_block():
+    """A convolution whose normalisation has seen something, and the plain layers it is made of."""
+    torch.manual_seed(3)
+    block = NormedConv(nn.Conv2d(5, 7, 3, 2, 1, bias=False), nn.BatchNorm2d(7), nn.ReLU6()).double()
+    with torch.no_grad():
+        for values in (block[1].weight, block[1].running_var):
+            values.uniform_(0.5, 2.0)
+        for values in (block[1].bias, block[1].running_mean):
+            values.normal_()
+    return block, nn.Sequential(*block)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_normed_convolution_is_its_layers_one_after_the_other(training):
+    block, plain = lived_in_block()
+    block.train(training)
+    x = torch.randn(2, 5, 9, 8, dtype=torch.float64)
+    results = []
+    for network in (block, plain):
+        block.zero_grad()
+        out = network(x)
+        (out * torch.arange(out.numel()).view_as(out)).sum().backward()
+        results.append([out.detach(), *(p.grad.clone() for p in block.parameters())])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)  # float64, sums of 45 products
+
+
+def test_a_normed_convolution_keeps_the_names_of_its_layers():
+    block, plain = lived_in_block()
+    assert list(block.state_dict()) == list(plain.state_dict())
 
 
 def test_lite0_gives_features_at_strides_4_8_16_and_32():
