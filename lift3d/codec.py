@@ -16,6 +16,7 @@ STRIDE = 8
 LOGIT_GAIN = 8.0  # gives the cross-entropy a head start from scratch, measured in docs/lifting.md
 HEAT_SIGMA_CELLS = 1.0
 GAUSSIAN_MASS = 2 * np.pi * HEAT_SIGMA_CELLS**2  # of a Gaussian of height 1: what turns a softmax map into VNect's heat map
+READ_POWER = 1.5  # of a heat map under which location maps are averaged: far, low places count less (docs/lifting.md)
 SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
 
 
@@ -120,6 +121,13 @@ def read_bilinear(maps: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
     return (top * (1 - fy) + bottom * fy).T.astype(np.float64)
 
 
+def read_mean(maps: NDArray, heat: NDArray) -> NDArray[np.float64]:
+    """(C, J, h, w) maps averaged under heat maps (J, h, w) that sum to 1, to (J, C): where a joint may be in two places, between
+    what they say."""
+    sharp = heat**READ_POWER
+    return np.einsum("cjhw,jhw->jc", maps, sharp / sharp.sum(axis=(1, 2), keepdims=True), dtype=np.float64)
+
+
 def mirror_maps(maps: NDArray, partner: NDArray) -> NDArray:
     """Maps (..., 6, J, h, w) of a mirrored picture to those of the picture: sides swap by `partner` (J,), x turns round."""
     out = maps[..., partner, :, ::-1].copy()
@@ -143,12 +151,13 @@ def decode_twice(maps: NDArray, pelvis: int) -> tuple[Joints, Joints]:
     """As `decode`, at the highest and at the second peaks; the pelvis is that of the highest. NaN where there is no second."""
     heat = softmax_heat(maps[0])
     first, second = find_peaks(heat), find_second_peaks(heat)
-    origin = read_bilinear(maps[1:4], first[0])[pelvis]
-    return _read(maps, *first, origin), _read(maps, *second, origin)
+    read = read_mean(maps[1:], heat)
+    origin = read[pelvis, :3].copy()
+    there = np.isfinite(second[0]).all(axis=1)
+    other = np.where(there[:, None], read_bilinear(maps[1:], np.where(there[:, None], second[0], 0.0)), np.nan)
+    return _joints(*first, read, origin), _joints(*second, other, origin)
 
 
-def _read(maps: NDArray, xy_cells: NDArray, score: NDArray, origin_m: NDArray) -> Joints:
-    there = np.isfinite(xy_cells).all(axis=1)
-    values = np.where(there[:, None], read_bilinear(maps[1:], np.where(there[:, None], xy_cells, 0.0)), np.nan)
+def _joints(xy_cells: NDArray, score: NDArray, values: NDArray, origin_m: NDArray) -> Joints:
     sigma = np.sqrt(2.0) * np.exp(np.clip(values[:, 3:], -6.0, 1.0))
     return to_pixels(xy_cells), score, values[:, :3] - origin_m, sigma

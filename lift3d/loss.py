@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lift3d.codec import GAUSSIAN_MASS, LOGIT_GAIN
+from lift3d.codec import GAUSSIAN_MASS, LOGIT_GAIN, READ_POWER
 from lift3d.network50 import VNectMaps
 from posecore.skeleton import load_skeleton
 
@@ -21,8 +21,9 @@ class LiftLossConfig:
     heat: float = 1.0  # cross-entropy over cells, nats
     squared: float = 0.0  # squared error of VNect's heat maps (Gaussians of height 1), a cell; never to start with
     location: float = 10.0  # L1 of the location maps under the true heat map, per metre
+    read: float = 10.0  # L1 of the 3D as it is read: location maps averaged under the network's own heat map, per metre
     under_heat: bool = True  # location maps count under the true heat map (VNect); else in all cells alike
-    scale: float = 0.2  # Laplace likelihood of the log-scale maps
+    scale: float = 0.2  # Laplace likelihood of the log-scale maps, of the error of the 3D as it is read
     intermediate: float = 0.3  # of the same losses at res4d and res5a (vnect_resnet50)
     bone: float = 5.0  # L1 of the parent-relative maps under the true heat map, per metre (vnect_resnet50)
     length: float = 5.0  # L1 of the bone-length maps under the true heat map, per metre (vnect_resnet50)
@@ -32,18 +33,15 @@ def lift_loss(maps: Tensor, target: dict[str, Tensor], config: LiftLossConfig = 
     """Loss terms of maps (B, 6, J, h, w).
 
     target: heat (B, J, h, w) summing to 1 or 0; heat_weight (B, J); xyz (B, J, 3) metres relative to the pelvis; xyz_weight
-    (B, J). Returns `total` and its unweighted terms: `heat` (nats a joint), `location` (metres, L1 summed over x, y, z),
-    `scale` (nats), and `squared` (a joint, summed over cells) where it has a weight.
+    (B, J). Returns `total` and its unweighted terms: `heat` (nats a joint), `location` and `read` (metres, L1 summed over x, y,
+    z), `scale` (nats), and `squared` (a joint, summed over cells) where it has a weight.
     """
     maps = maps.float()
     weight = _place(target, config.under_heat)[:, None]
     error = (maps[:, 1:4] - target["xyz"].permute(0, 2, 1)[..., None, None]).abs()
-    log_b = maps[:, 4:6].clamp(-6, 1)
-    off = torch.stack([error[:, :2].sum(1) / 2, error[:, 2]], 1).detach()
-    norm = weight.sum().clamp(min=1e-6)
     terms = _heat_terms(maps[:, 0], target, config.squared > 0)
-    terms["location"] = (error * weight).sum() / norm
-    terms["scale"] = ((off * torch.exp(-log_b) + log_b) * weight).sum() / norm
+    terms["location"] = (error * weight).sum() / weight.sum().clamp(min=1e-6)
+    terms |= _read_terms(maps, target)
     total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
     return {"total": total, **{name: term.detach() for name, term in terms.items()}}
 
@@ -59,6 +57,20 @@ def _heat_terms(logits: Tensor, target: dict[str, Tensor], squared: bool) -> dic
         off = GAUSSIAN_MASS * (log_p.exp() - heat.flatten(2))
         terms["squared"] = (off.square().sum(2) * known).sum() / norm
     return terms
+
+
+def _read_terms(maps: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Means over the known joints of the 3D and its scale as `lift3d.codec` reads them (integral regression, Sun et al. 2018)."""
+    share = torch.softmax(READ_POWER * LOGIT_GAIN * maps[:, 0].flatten(2), dim=2)
+    known = target["xyz_weight"] * (target["heat_weight"] > 0) * (target["heat"].flatten(2).sum(2) > 0)
+    norm = known.sum().clamp(min=1e-6)
+    error = ((maps[:, 1:4].flatten(3) * share[:, None]).sum(3) - target["xyz"].permute(0, 2, 1)).abs()
+    log_b = (maps[:, 4:6].clamp(-6, 1).flatten(3) * share.detach()[:, None]).sum(3)
+    off = torch.stack([error[:, :2].sum(1) / 2, error[:, 2]], 1).detach()
+    return {
+        "read": (error.sum(1) * known).sum() / norm,
+        "scale": ((off * torch.exp(-log_b) + log_b).sum(1) * known).sum() / norm,
+    }
 
 
 def _place(target: dict[str, Tensor], under_heat: bool) -> Tensor:

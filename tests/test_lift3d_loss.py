@@ -105,11 +105,32 @@ def test_locations_are_taught_at_the_joint_or_everywhere():
     shares = {}
     for under_heat in (True, False):
         maps = torch.zeros(2, 6, 21, CELLS, CELLS, requires_grad=True)
-        lift_loss(maps, target, LiftLossConfig(heat=0, scale=0, under_heat=under_heat))["total"].backward()
+        lift_loss(maps, target, LiftLossConfig(heat=0, scale=0, read=0, under_heat=under_heat))["total"].backward()
         grad = maps.grad[0, 1, 2].abs()
         shares[under_heat] = float(grad[far] / grad[joint])
     assert shares[True] < 1e-6
     assert shares[False] == pytest.approx(1)
+
+
+def test_the_read_term_is_the_error_of_what_the_codec_reads():
+    target = random_target(8)
+    maps = torch.from_numpy(np.random.default_rng(8).normal(scale=0.3, size=(2, 6, 21, CELLS, CELLS)))
+    pelvis = load_skeleton("vnect21").root
+    errors = []
+    for one, truth in zip(maps.numpy(), target["xyz"].numpy(), strict=True):
+        origin = codec.read_mean(one[1:4], codec.softmax_heat(one[0]))[pelvis]
+        errors.append(np.abs(codec.decode(one, pelvis)[2] + origin - truth).sum(axis=1).mean())
+    assert float(lift_loss(maps, target)["read"]) == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_the_read_term_draws_the_heat_to_where_the_location_is_right():
+    target = random_target(9)
+    maps = torch.zeros(2, 6, 21, CELLS, CELLS)
+    maps[:, 1:4] = 1.0
+    maps[:, 1:4, :, 5, 9] = target["xyz"].permute(0, 2, 1)
+    maps.requires_grad_()
+    lift_loss(maps, target, LiftLossConfig(heat=0, location=0, scale=0))["total"].backward()
+    assert bool((maps.grad[:, 0].flatten(2).argmin(dim=2) == 5 * CELLS + 9).all())
 
 
 def test_location_loss_is_the_same_for_a_constant_error_wherever_it_counts():
