@@ -18,7 +18,8 @@ class NormedConv(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""
         conv, norm, *after = self
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
         if norm.training:
             x = norm(conv(x))
         else:
@@ -31,6 +32,7 @@ class NormedConv(nn.Sequential):
 
 def resting_scale_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """What a normalisation at rest does to each channel: times the first (C,), plus the second (C,)."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     return scale, norm.bias - norm.running_mean * scale

@@ -122,8 +122,8 @@ def read_bilinear(maps: NDArray, xy_cells: NDArray) -> NDArray[np.float64]:
 
 
 def read_mean(maps: NDArray, heat: NDArray) -> NDArray[np.float64]:
-    """(C, J, h, w) maps averaged under heat maps (J, h, w) that sum to 1, to (J, C): where a joint may be in two places, between
-    what they say."""
+    """(C, J, h, w) maps averaged under sharpened heat maps (J, h, w), to (J, C): where a joint may be in two places, what lies
+    between (integral regression, Sun et al. 2018)."""
     sharp = heat**READ_POWER
     return np.einsum("cjhw,jhw->jc", maps, sharp / sharp.sum(axis=(1, 2), keepdims=True), dtype=np.float64)
 
@@ -153,8 +153,8 @@ def decode_twice(maps: NDArray, pelvis: int) -> tuple[Joints, Joints]:
     first, second = find_peaks(heat), find_second_peaks(heat)
     read = read_mean(maps[1:], heat)
     origin = read[pelvis, :3].copy()
-    there = np.isfinite(second[0]).all(axis=1)
-    other = np.where(there[:, None], read_bilinear(maps[1:], np.where(there[:, None], second[0], 0.0)), np.nan)
+    there = np.isfinite(second[0]).all(axis=1, keepdims=True)
+    other = np.where(there, read_bilinear(maps[1:], np.where(there, second[0], 0.0)), np.nan)
     return _joints(*first, read, origin), _joints(*second, other, origin)
 
 

@@ -60,7 +60,7 @@ def _heat_terms(logits: Tensor, target: dict[str, Tensor], squared: bool) -> dic
 
 
 def _read_terms(maps: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Means over the known joints of the 3D and its scale as `lift3d.codec` reads them (integral regression, Sun et al. 2018)."""
+    """Means over the known joints of the 3D and its scale as `lift3d.codec` reads them."""
     share = torch.softmax(READ_POWER * LOGIT_GAIN * maps[:, 0].flatten(2), dim=2)
     known = target["xyz_weight"] * (target["heat_weight"] > 0) * (target["heat"].flatten(2).sum(2) > 0)
     norm = known.sum().clamp(min=1e-6)
