@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
 from apps.followed import Followed, confidence
-from lift3d.crop import crop_from_detection, crop_from_points
 from posecore.camera import Camera
+from posecore.crop import crop_from_detection, crop_from_points
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.stages import Clip
 from posecore.types import Crop, Detection2D, Frame, Pose3D, Track

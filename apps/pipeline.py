@@ -84,9 +84,11 @@ def load_networks(settings: Settings) -> Networks:
     """The networks on their weights. WeightsError if those are missing or damaged."""
     from lift3d.lifter import Lifter as VNectLifter
     from pose2d.estimator import PoseEstimator
+    from pose2d.second_look import LOOK
 
     paths = [None if name is None else Path(name) for name in (settings.weights.pose2d, settings.weights.lift3d)]
-    detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend)
+    look = LOOK if settings.weights.detect_again else None
+    detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend, look)
     lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror)
     weights = {
         "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},

@@ -29,11 +29,11 @@ from apps.pipeline import Networks, fit, observe
 from apps.settings import Settings
 from backbones.runtime import make_runner
 from backbones.trunk import TRUNKS
-from lift3d.crop import crop_from_detection
 from lift3d.lifter import Lifter
 from pose2d.estimator import PoseEstimator, last_maps, maps_at
 from pose2d.network import OpenPoseLight, PoseConfig
 from posecore.camera import camera_from_fov
+from posecore.crop import crop_from_detection
 from posecore.video import VideoReader
 
 LOOK_HW = (368, 656)

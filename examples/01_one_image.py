@@ -13,10 +13,10 @@ import cv2
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not needed once the project is installed
 
-from lift3d.crop import crop_from_detection
 from lift3d.lifter import Lifter
 from pose2d.estimator import PoseEstimator
 from posecore.camera import camera_from_fov
+from posecore.crop import crop_from_detection
 from posecore.skeleton import load_skeleton
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from backbones.runtime import load_into, make_runner
 from lift3d.codec import Joints, decode_twice, mirror_maps
-from lift3d.crop import cut_crop
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
+from posecore.crop import cut_crop
 from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
@@ -36,7 +36,7 @@ def make_network(config: LiftConfig) -> nn.Module:
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
-    `input_px` is the side of the crops it wants; `lift3d.crop` says where to cut, and cuts. With `mirror` every crop is seen
+    `input_px` is the side of the crops it wants; `posecore.crop` says where to cut, and cuts. With `mirror` every crop is seen
     twice, once in the mirror, and the answers are averaged: a little more accurate, left and right alike, twice the time.
     """
 

@@ -26,8 +26,14 @@ def merge_people(people: Sequence[Detection2D]) -> list[Detection2D]:
 
 def is_same(person: Detection2D, other: Detection2D) -> bool:
     """Whether two detections are about the same person."""
+    joints, boxes = likeness(person, other)
+    return joints > SAME_OKS or boxes > SAME_IOU
+
+
+def likeness(person: Detection2D, other: Detection2D) -> tuple[float, float]:
+    """How alike two detections are, 0..1: their joints (OKS, of the other's size) and their boxes (intersection over union)."""
     sigma = oks_sigma(load_skeleton(other.skeleton))
     box = other.box_xyxy_px
     area = AREA_OF_BOX * float(np.prod(box[2:] - box[:2]))
-    likeness = float(oks(person.xy_px, other.xy_px, max(area, 1.0), sigma))
-    return likeness > SAME_OKS or float(box_iou(person.box_xyxy_px, box)) > SAME_IOU
+    joints = float(oks(person.xy_px, other.xy_px, max(area, 1.0), sigma))
+    return joints, float(box_iou(person.box_xyxy_px, box))

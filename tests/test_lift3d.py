@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from lift3d import codec
-from lift3d.crop import crop_from_detection, crop_from_points, cut_crop, turned_matrix
 from lift3d.lifter import Lifter
 from lift3d.loss import vnect_loss
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
+from posecore.crop import crop_from_detection, crop_from_points, cut_crop, turned_matrix
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights

@@ -28,7 +28,7 @@ def detector(monkeypatch):
         monkeypatch.setattr(estimator, "load_weights", lambda path, *names: card)
         monkeypatch.setattr(estimator, "load_into", lambda network, weights: network)
         monkeypatch.setattr(estimator, "make_runner", lambda network, read, backend: run)
-        return PoseEstimator(heights_px=heights_px)
+        return PoseEstimator(heights_px=heights_px, look=None)
 
     return make
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lift3d.crop import turned_matrix
+from posecore.crop import turned_matrix
 from posecore.types import Crop
 from training.samples import LABELS, PersonLabel, single
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
-from lift3d.crop import crop_from_points, cut_crop
+from posecore.crop import crop_from_points, cut_crop
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
 from training.layers import Reader, replace_layers

@@ -1,0 +1,103 @@
+"""A second look at every person found: cut out at the size the network knows best, and once more in the mirror.
+
+The network is sensitive to size (docs/training_log.md) and a picture holds people of all sizes, so what the first look finds
+says only where to look: the joints come from a crop in which everybody is of one size, read from the mean of its maps and
+those of its mirror image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backbones.runtime import Runner
+from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode
+from pose2d.merge import likeness, merge_people
+from posecore.crop import crop_from_points, cut_crop
+from posecore.types import Crop, Detection2D
+
+STRIDE = 8
+
+
+@dataclass(frozen=True)
+class LookSettings:
+    """How a person is looked at again."""
+
+    size_px: int = 192  # side of the crop, a multiple of 32; about what the network was trained on
+    margin: float = 1.35  # side of the crop over the longer side of the joints found
+    likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
+
+
+LOOK = LookSettings()
+
+
+def look_again(
+    run: Runner,
+    rgb: NDArray[np.uint8],
+    people: Sequence[Detection2D],
+    settings: DecodeSettings = DEFAULTS,
+    look: LookSettings = LOOK,
+) -> list[Detection2D]:
+    """The people with the joints that a second look finds, each once, best first.
+
+    Joints found only at the first look stay, and so does whoever is not found again.
+    """
+    return merge_people([_again(run, rgb, person, settings, look) for person in people])
+
+
+def _again(
+    run: Runner, rgb: NDArray[np.uint8], person: Detection2D, settings: DecodeSettings, look: LookSettings
+) -> Detection2D:
+    crop = crop_from_points(person.xy_px, person.score > 0, look.size_px, look.margin)
+    if crop is None:
+        return person
+    heat, paf = crop_maps(run, cut_crop(rgb, crop))
+    seen = [_in_picture(found, crop) for found in decode(heat, paf, STRIDE, settings)]
+    alike = [sum(likeness(found, person)) for found in seen]
+    if not seen or max(alike) < look.likeness_min:
+        return person
+    return _completed(seen[int(np.argmax(alike))], person)
+
+
+def crop_maps(run: Runner, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Heat maps (19, h, w) and fields (38, h, w) of a crop (S, S, 3): the mean of what it and its mirror image show."""
+    straight, mirrored = run(np.ascontiguousarray(np.stack([rgb, rgb[:, ::-1]])))
+    both = (straight + mirror_maps(mirrored)) / 2
+    return both[: len(SKELETON) + 1], both[len(SKELETON) + 1 :]
+
+
+def mirror_maps(maps: NDArray) -> NDArray:
+    """Maps (57, h, w) of a mirror image, heat maps then fields, to those of the picture: sides swap, fields turn round in x."""
+    turned = maps[:, :, ::-1]
+    joints = len(SKELETON)
+    heat = turned[[*SKELETON.mirror, joints]]
+    limb, sign = _mirrored_limbs()
+    paf = turned[joints + 1 :].reshape(len(LIMBS), 2, *maps.shape[1:])[limb] * sign[:, :, None, None]
+    return np.concatenate([heat, paf.reshape(-1, *maps.shape[1:])])
+
+
+def _mirrored_limbs() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Per limb its partner on the other side (L,), and the signs (L, 2) of its field; a limb may run the other way there."""
+    limbs = [tuple(int(j) for j in limb) for limb in LIMBS]
+    partner = np.array([_limb_between(limbs, *(int(SKELETON.mirror[j]) for j in limb)) for limb in limbs])
+    same_way = np.array([int(SKELETON.mirror[a]) == limbs[k][0] for (a, _), k in zip(limbs, partner, strict=True)])
+    return partner, np.where(same_way, 1, -1)[:, None] * np.array([-1, 1], dtype=np.float32)
+
+
+def _limb_between(limbs: Sequence[tuple[int, ...]], a: int, b: int) -> int:
+    return next(k for k, limb in enumerate(limbs) if set(limb) == {a, b})
+
+
+def _in_picture(found: Detection2D, crop: Crop) -> Detection2D:
+    xy_px = (found.xy_px - (crop.size_px - 1) / 2) / crop.scale + crop.centre_px
+    return Detection2D(xy_px, found.score, found.skeleton, found.person_score)
+
+
+def _completed(person: Detection2D, first: Detection2D) -> Detection2D:
+    """A person, its missing joints as they were at first."""
+    missing = person.score == 0
+    xy_px = np.where(missing[:, None], first.xy_px, person.xy_px)
+    return Detection2D(xy_px, np.where(missing, first.score, person.score), person.skeleton, person.person_score)

@@ -1,0 +1,98 @@
+"""The detector's second look: mirrored maps, and joints that come back in the picture's pixels, person by person."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pose2d.second_look import LookSettings, crop_maps, look_again, mirror_maps
+from pose2d.targets import encode
+from posecore.skeleton import load_skeleton
+from posecore.types import Detection2D
+from tests.people2d import crowd, upright
+
+SKELETON = load_skeleton("openpose18")
+STRIDE = 8
+RADIUS_PX = 5  # no disk covers another's centre in a person of 280 px
+COLOUR = np.array([[40 + 80 * (j % 3), 40 + 80 * (j // 3 % 3), 40 + 160 * (j // 9)] for j in range(len(SKELETON))])
+
+
+def painted(people_xy_px, size_wh):
+    """A black picture in which every joint is a disk of its own colour."""
+    rgb = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    for person in people_xy_px:
+        for (x, y), colour in zip(person, COLOUR, strict=True):
+            cv2.circle(rgb, (round(x * 16), round(y * 16)), RADIUS_PX * 16, [int(c) for c in colour], -1, shift=4)
+    return rgb
+
+
+def colour_network(rgb):
+    """Sees the disks of `painted`; in the second picture of two, the mirror image, a right hand looks like a left one."""
+    out = []
+    for k, picture in enumerate(rgb):
+        near = (np.abs(picture[..., None, :].astype(int) - COLOUR) < 25).all(axis=-1)
+        found = [np.argwhere(near[..., j])[:, ::-1] for j in range(len(COLOUR))]  # and a few blended pixels at edges
+        xy = np.array([np.median(pixels, axis=0) if len(pixels) else [np.nan] * 2 for pixels in found])
+        xy = xy[SKELETON.mirror] if k else xy
+        out.append(np.concatenate(encode(xy[None], np.isfinite(xy[None]).all(-1), (24, 24), STRIDE)))
+    return np.stack(out)
+
+
+def blurred(xy_px, off_px, seed=0):
+    """A first look's detection: every joint off by some pixels."""
+    rng = np.random.default_rng(seed)
+    return Detection2D(xy_px + rng.uniform(-off_px, off_px, xy_px.shape), np.full(len(xy_px), 0.4), person_score=0.4)
+
+
+def test_maps_of_a_mirrored_picture_come_back_as_those_of_the_picture():
+    people = crowd(3, (184, 120), 90)
+    valid = np.ones(people.shape[:2])
+    maps = np.concatenate(encode(people, valid, (15, 23), STRIDE))
+    mirrored = np.array([183, 0]) + people * [-1, 1]
+    seen = np.concatenate(encode(mirrored[:, SKELETON.mirror], valid, (15, 23), STRIDE))
+    np.testing.assert_allclose(mirror_maps(seen), maps, atol=1e-6)  # float32 maps
+    np.testing.assert_array_equal(mirror_maps(mirror_maps(maps)), maps)
+
+
+def test_a_crop_and_its_mirror_image_agree_where_the_network_is_right():
+    rgb = painted(upright(100, 50, 110)[None], (192, 192))
+    heat, paf = crop_maps(colour_network, rgb)
+    straight = colour_network(rgb[None])[0]
+    np.testing.assert_allclose(np.concatenate([heat, paf]), straight, atol=0.05)  # a disk's centre is that of its whole pixels
+
+
+def test_the_second_look_puts_right_what_the_first_one_blurred():
+    truth = upright(330, 150, 280)
+    (found,) = look_again(colour_network, painted(truth[None], (640, 480)), [blurred(truth, 12)])
+    np.testing.assert_allclose(found.xy_px, truth, atol=1.8)  # a pixel of the crop, which the network here sees whole
+    assert (found.score > 0.5).all()
+
+
+def test_whoever_is_not_seen_again_stays_as_found():
+    first = blurred(upright(330, 150, 280), 5)
+    assert look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [first]) == [first]
+    one_joint = Detection2D(np.where(np.arange(18)[:, None] == 3, first.xy_px, np.nan), np.where(np.arange(18) == 3, 0.5, 0.0))
+    assert look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [one_joint]) == [one_joint]
+
+
+def test_somebody_else_in_the_crop_is_not_taken_for_the_person():
+    first, other = blurred(upright(200, 150, 280), 5), upright(290, 150, 280)
+    (found,) = look_again(colour_network, painted(other[None], (640, 480)), [first], look=LookSettings(likeness_min=0.9))
+    assert found is first
+
+
+def test_joints_that_only_the_first_look_saw_are_kept():
+    truth = upright(330, 150, 280)
+    wrist = SKELETON.joints.index("left_wrist")
+    rgb = painted(truth[None], (640, 480))
+    x, y = np.round(truth[wrist]).astype(int)
+    rgb[y - 9 : y + 10, x - 9 : x + 10] = 0
+    first = blurred(truth, 5)
+    (found,) = look_again(colour_network, rgb, [first])
+    np.testing.assert_array_equal(found.xy_px[wrist], first.xy_px[wrist])
+    assert found.score[wrist] == pytest.approx(0.4)
+
+
+def test_two_looks_that_end_at_one_person_give_one():
+    truth = upright(330, 150, 280)
+    people = look_again(colour_network, painted(truth[None], (640, 480)), [blurred(truth, 8, 1), blurred(truth, 8, 2)])
+    assert len(people) == 1
