@@ -81,14 +81,16 @@ class TorchRunner:
 
 
 class _Reading(nn.Module):
-    """A network followed by the choice of its output, for the converter."""
+    """A network between a picture's bytes and the choice of its output, for the converter."""
 
     def __init__(self, network: nn.Module, read: Read) -> None:
         super().__init__()
         self.network, self.read = network, read
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.read(self.network(image))
+    def forward(self, rgb: Tensor) -> Tensor:
+        return self.read(
+            self.network(rgb.permute(0, 3, 1, 2).float() / 255 - 0.5)
+        )  # to_input; memory layout is OpenVINO's affair
 
 
 class OpenVinoRunner:
@@ -106,12 +108,11 @@ class OpenVinoRunner:
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See Runner."""
-        image = to_input(torch.from_numpy(np.ascontiguousarray(rgb))).contiguous()
-        shape = tuple(image.shape)
-        if shape not in self._compiled:
+        rgb = np.ascontiguousarray(rgb)
+        if rgb.shape not in self._compiled:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # the converter still traces, which torch 2.13 deprecates
-                model = self._convert(self._module, example_input=image)
-            model.reshape(list(shape))
-            self._compiled[shape] = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        return np.asarray(self._compiled[shape](image.numpy())[0], dtype=np.float32)
+                model = self._convert(self._module, example_input=torch.from_numpy(rgb))
+            model.reshape(list(rgb.shape))
+            self._compiled[rgb.shape] = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+        return np.asarray(self._compiled[rgb.shape](rgb)[0], dtype=np.float32)
