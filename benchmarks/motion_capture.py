@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
+from scipy.spatial.transform import Rotation
 
 from fitting import rotation
 from fitting.body import load_body
@@ -61,7 +62,7 @@ def load_clips(assets: Path) -> list[Clip]:
     """(name, turns from the T-pose (T, 21, 3, 3) by role, root path (T, 3)) in stage axes: y up."""
     raw = np.load(assets / "motion.npz")
     q = raw["q"].astype(np.float64)
-    R = rotation.matrix(q / np.linalg.norm(q, axis=-1, keepdims=True))
+    R = Rotation.from_quat(q.reshape(-1, 4)).as_matrix().reshape(*q.shape[:-1], 3, 3)
     path, bounds = raw["t"].astype(np.float64), raw["start"]
     clips = [(str(n), R[a:b], path[a:b]) for n, a, b in zip(raw["names"], bounds[:-1], bounds[1:], strict=True)]
     return [clip for clip in clips if _head_is_up(clip[1])]
