@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
+from pose2d.second_look import LOOK
 from posecore.errors import InputError
 from training import scenes
 from training.augment import AugmentConfig
 from training.coco import load_coco
 from training.held_out import fully_labelled
 from training.pose_task import PoseLesson, PoseTask
+from training.samples import to_openpose18
 from training.scenes import SceneConfig, SceneMaker, SceneShares
 
 
@@ -118,6 +120,18 @@ def test_ignored_pixels_move_with_the_picture(tmp_path):
         np.testing.assert_array_equal(scene.rgb[..., 0] > 0, scene.ignored_px)
         seen += bool(scene.ignored_px.any())
     assert seen > 10
+
+
+def test_a_close_up_shows_a_person_as_the_second_look_does(tmp_path):
+    (sample,) = coco_with_masks(tmp_path / "coco", [CROWD])
+    sample = replace(sample, people=sample.people[:1])
+    steady = replace(STILL, scale_sd=0.0, shift_sd=0.0)
+    config = SceneConfig(size_px=96, shares=SceneShares(0, 0, 1, 0), augment=steady, close_up=1.0)
+    (person,) = SceneMaker([], [sample], [], [], config).make(np.random.default_rng(0)).people
+    xy_px, trust = to_openpose18(person)
+    low, high = xy_px[trust > 0].min(axis=0), xy_px[trust > 0].max(axis=0)
+    assert (high - low).max() == pytest.approx(96 / LOOK.margin, rel=1e-4)
+    np.testing.assert_allclose((low + high) / 2, 47.5, atol=1e-3)
 
 
 def test_cocos_official_layout_is_found_with_its_own_split(tmp_path):

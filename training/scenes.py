@@ -14,13 +14,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose2d.second_look import LOOK
+from posecore.crop import crop_from_points
 from posecore.errors import InputError
 from posecore.types import Crop
-from training.augment import AugmentConfig, change_colours, change_picture, move_person, random_rotation, similarity
+from training.augment import (
+    AugmentConfig,
+    change_colours,
+    change_picture,
+    jitter_crop,
+    move_person,
+    random_rotation,
+    similarity,
+)
 from training.lift_data import warp
 from training.mix import SourceMix
 from training.pose_data import learnable
-from training.samples import PersonLabel, Sample
+from training.samples import PersonLabel, Sample, to_openpose18
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
@@ -56,6 +66,7 @@ class SceneConfig:
     photos: PhotoShares = field(default_factory=PhotoShares)
     people: tuple[float, ...] = (0.08, 0.27, 0.3, 0.18, 0.1, 0.07)  # chances of 0, 1, 2, ... people in a composite
     height_share: tuple[float, float] = (0.28, 1.4)  # of the canvas: a person's longer side; above 1 cut by the border
+    close_up: float = 0.5  # share of whole pictures in which one person is seen as the detector's second look sees people
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
 
 
@@ -151,15 +162,11 @@ class SceneMaker:
         return warp(rgb, matrix, size).astype(np.float32), alpha, moved
 
     def _whole(self, sample: Sample, rng: np.random.Generator) -> Scene:
-        """A labelled picture, scaled so that one of its people has a fair size, shifted and turned."""
+        """A window of a labelled picture, turned."""
         config, size = self.config, self.config.size_px
-        focus = sample.people[rng.integers(len(sample.people))].box_xyxy_px
-        longer = max(float((focus[2:] - focus[:2]).max()), 8.0)
-        side = longer / np.exp(rng.uniform(*np.log(config.height_share)))
-        side = min(side, 1.3 * max(sample.size_wh))
-        centre = (focus[:2] + focus[2:]) / 2 + rng.uniform(-0.3, 0.3, 2) * side
+        window = self._window(sample, rng)
         rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
-        matrix = similarity(Crop(centre, side, size), rotation, flip)
+        matrix = similarity(window, rotation, flip)
         people = [move_person(p, matrix, rotation, flip) for p in sample.people]
         # Of whom the pixels are known, only they are ignored; of others their boxes, here or in pose_target.
         small = [not ok and p.mask is not None for p, ok in zip(sample.people, learnable(people), strict=True)]
@@ -169,6 +176,20 @@ class SceneMaker:
         boxes = [_move_box(np.array(b), matrix) for b, m in zip(sample.ignored_box_xyxy_px, crowds, strict=True) if m is None]
         rgb, ignored_px = warp(sample.read(), matrix, size), _any_of(masks, matrix, size)
         return Scene(rgb, seen, sample.complete, np.array(boxes, dtype=float).reshape(-1, 4), ignored_px)
+
+    def _window(self, sample: Sample, rng: np.random.Generator) -> Crop:
+        """Around one of the people: as close as the second look, or anywhere near and such that the person has a fair size."""
+        config = self.config
+        person = sample.people[rng.integers(len(sample.people))]
+        if rng.random() < config.close_up:
+            xy_px, trust = to_openpose18(person)
+            close = crop_from_points(xy_px, trust > 0, config.size_px, LOOK.margin)
+            if close is not None:
+                return jitter_crop(close, rng, config.augment)
+        low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
+        side = max(float((high - low).max()), 8.0) / np.exp(rng.uniform(*np.log(config.height_share)))
+        side = min(side, 1.3 * max(sample.size_wh))
+        return Crop((low + high) / 2 + rng.uniform(-0.3, 0.3, 2) * side, side, config.size_px)
 
 
 def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
