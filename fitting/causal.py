@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitting import normal
-from fitting.descent import LONGEST_STEP
+from fitting.descent import bounded_step
 from fitting.energy import Problem, linearise
 from fitting.initial import start_pose
-from fitting.kinematics import Pose, bone_quaternions, concatenate, place, step
+from fitting.kinematics import Pose, bone_quaternions, concatenate, place
 from fitting.measure import Measurements, joined, weigh
 from fitting.result import sources
 from fitting.settings import FitSettings
@@ -124,8 +124,8 @@ class CausalFitter:
     def _step(self, rows: Measurements, pose: Pose) -> Pose:
         """One damped Gauss-Newton step of the whole window."""
         _, system = linearise(Problem(rows, self.camera, self.bone_length_m, self.settings), pose)
-        delta = normal.newton_step(system, DAMPING)
-        return pose if delta is None else step(pose, np.clip(delta, -LONGEST_STEP, LONGEST_STEP))
+        factor = normal.factor(system, DAMPING)
+        return pose if factor is None else bounded_step(pose, normal.newton_step(system, factor))
 
     def _measure(self, time_s: float, pose: Pose3D) -> Measurements:
         """This frame's measurements, as the whole-clip fit weighs them for the present frame rate."""

@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fitting import normal
-from fitting.energy import Problem, linearise
-from fitting.kinematics import Pose, concatenate, step
+from fitting.cholesky import Factor
+from fitting.energy import Problem, assemble, evaluate
+from fitting.kinematics import Pose, concatenate, place, step
+from fitting.uncertainty import joint_sigma
 
+Floats = NDArray[np.float64]
+FIRST_DAMPING = 1e-3
 LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs around
 
 
-def descend(problem: Problem, pose: Pose) -> Pose:
+@dataclass(frozen=True)
+class Solution:
+    """The pose that was reached and, None if it is not positive definite, the factor of the Gauss-Newton matrix there.
+
+    The factor is that of the last step, whose length was within the tolerance: near enough for error bars.
+    """
+
+    pose: Pose
+    factor: Factor | None
+
+
+def bounded_step(pose: Pose, delta: Floats) -> Pose:
+    """The pose moved by delta (T, D), no part of it by more than LONGEST_STEP."""
+    return step(pose, np.clip(delta, -LONGEST_STEP, LONGEST_STEP))
+
+
+def descend(problem: Problem, pose: Pose) -> Solution:
     """Levenberg-Marquardt: damping falls tenfold after a step that helps and rises tenfold after one that does not."""
-    damping, s = 1e-3, problem.settings
-    energy, system = linearise(problem, pose)
+    damping, s, done = FIRST_DAMPING, problem.settings, False
+    at = evaluate(problem, pose)
+    system, factor = assemble(at), None
     for _ in range(s.iterations):
-        delta = normal.newton_step(system, damping)
-        trial = step(pose, np.clip(delta, -LONGEST_STEP, LONGEST_STEP)) if delta is not None else pose
-        lower, trial_system = linearise(problem, trial)
-        if lower < energy:
-            done = energy - lower < s.tolerance * energy
-            pose, energy, system, damping = trial, lower, trial_system, max(damping / 10, 1e-7)
-            if done:
-                break
+        factor = normal.factor(system, damping)
+        trial = pose if factor is None else bounded_step(pose, normal.newton_step(system, factor))
+        there = evaluate(problem, trial)
+        if there.energy < at.energy:
+            done = at.energy - there.energy < s.tolerance * at.energy
+            pose, at, damping = trial, there, max(damping / 10, 1e-7)
+            system = system if done else assemble(at)
         else:
             damping *= 10
-            if damping > 1e6:
-                break
-    return pose
+        if done or damping > 1e6:
+            break
+    return Solution(pose, factor if damping < FIRST_DAMPING else normal.factor(system, 0.0))
 
 
 def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
@@ -48,4 +70,14 @@ def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
 
 def solve(problem: Problem, pose: Pose) -> Pose:
     """The pose of least energy near a start, in overlapping windows if the clip is long."""
-    return concatenate([descend(part, pose[rows])[core] for part, rows, core in windows(problem)])
+    return concatenate([descend(part, pose[rows]).pose[core] for part, rows, core in windows(problem)])
+
+
+def solve_with_sigma(problem: Problem, pose: Pose) -> tuple[Pose, Floats]:
+    """The same, and the joints' standard deviations (T, 21, 2) in metres in the image plane and in depth; NaN if unknown."""
+    poses, sigmas = [], []
+    for part, rows, core in windows(problem):
+        found = descend(part, pose[rows])
+        poses.append(found.pose[core])
+        sigmas.append(joint_sigma(found.factor, place(found.pose, problem.bone_length_m))[core])
+    return concatenate(poses), np.concatenate(sigmas)

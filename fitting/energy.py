@@ -36,30 +36,75 @@ class Problem:
         return replace(self, measured=self.measured.rows(start, stop), resting=resting)
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """Every residual at a pose, and the energy they add up to; `assemble` makes the Gauss-Newton system of it.
+
+    points: terms with their robust weights (T, J); depth: residual and slope of the root's velocity along the ray; feet: those
+    of resting feet. These two and `motion` are None where there are too few frames for them.
+    """
+
+    placed: Placed
+    points: list[tuple[costs.PointTerm, Floats]]
+    dofs: list[costs.DofTerm]
+    depth: tuple[Floats, Floats] | None
+    feet: tuple[Floats, Floats] | None
+    motion: costs.Smoothness | None
+    energy: float
+
+
+def evaluate(problem: Problem, pose: Pose) -> Evaluated:
+    """All residuals at the pose."""
+    m, s = problem.measured, problem.settings
+    placed = place(pose, problem.bone_length_m)
+    terms = [(term, *costs.robust_weight(term.residual, scale)) for term, scale in point_terms(problem, placed)]
+    dofs, depth, feet, motion = _dof_terms(problem, pose), None, None, None
+    if len(pose) > 1:
+        depth = costs.depth_velocity(pose.root_m, m.time_s, s.depth_velocity_mps, m.joined)
+    if problem.resting is not None and problem.resting.any():
+        feet = costs.resting_feet(placed.xyz_m[:, foot_joints()], m.time_s, problem.resting, s.contact_sigma_mps)
+    if len(pose) > 2:
+        motion = costs.smoothness(pose, m.time_s, motion_sigma(s), m.joined)
+    energy = sum(float(loss.sum()) for _, loss, _ in terms) + sum(_squared(term.residual) for term in dofs)
+    energy += sum(_squared(pair[0]) for pair in (depth, feet) if pair is not None)
+    energy += 0.0 if motion is None else _squared(motion.residual)
+    return Evaluated(placed, [(term, weight) for term, _, weight in terms], dofs, depth, feet, motion, energy)
+
+
+def _squared(residual: Floats) -> float:
+    return float(np.vdot(residual, residual))
+
+
+def assemble(at: Evaluated) -> normal.System:
+    """The Gauss-Newton system where the residuals were evaluated."""
+    body = load_body()
+    system = normal.System.empty(len(at.placed.xyz_m), body.dofs)
+    normal.add_points(system, at.placed, at.points)
+    for term in at.dofs:
+        normal.add_dofs(system, term)
+    if at.depth is not None:
+        normal.add_depth(system, *at.depth)
+    if at.feet is not None:
+        feet = foot_joints()
+        columns = np.flatnonzero(below()[feet].any(axis=0))
+        normal.add_feet(system, joint_jacobian(at.placed, feet)[..., columns], *at.feet, columns)
+    if at.motion is not None:
+        normal.add_smoothness(system, at.motion, costs.smoothness_gradient(at.motion, body))
+    return system
+
+
 def linearise(problem: Problem, pose: Pose) -> tuple[float, normal.System]:
     """Energy at the pose and its Gauss-Newton system."""
+    at = evaluate(problem, pose)
+    return at.energy, assemble(at)
+
+
+def _dof_terms(problem: Problem, pose: Pose) -> list[costs.DofTerm]:
+    """Prior and limits of every joint."""
     m, s, body = problem.measured, problem.settings, load_body()
-    placed = place(pose, problem.bone_length_m)
-    system = normal.System.empty(len(pose), body.dofs)
-    energy, points = 0.0, []
-    for point, scale in point_terms(problem, placed):
-        loss, weight = costs.robust_weight(point.residual, scale)
-        energy += float(loss.sum())
-        points.append((point, weight))
-    normal.add_points(system, placed, points)
     limit = np.sqrt(m.fresh) / s.limit_rad
-    for term in (
-        costs.hinge_prior(pose, body, s.prior * m.fresh),
-        costs.ball_prior(pose, body, s.prior * m.fresh),
-        costs.hinge_limits(pose, body, limit),
-        costs.cone_limits(pose, body, limit),
-        costs.twist_limits(pose, body, limit),
-    ):
-        energy += float(np.sum(term.residual**2))
-        normal.add_dofs(system, term)
-    if len(pose) > 1:
-        energy += _add_motion(problem, pose, placed, system)
-    return energy, system
+    priors = [cost(pose, body, s.prior * m.fresh) for cost in (costs.hinge_prior, costs.ball_prior)]
+    return priors + [cost(pose, body, limit) for cost in (costs.hinge_limits, costs.cone_limits, costs.twist_limits)]
 
 
 def point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm, float]]:
@@ -84,25 +129,6 @@ def _floor_term(problem: Problem, floor: Floor, placed: Placed) -> costs.PointTe
     if problem.resting is not None:
         stands[:-1, feet] = problem.resting > 0.5
     return costs.floor_height(placed.xyz_m, floor.up, height, weight, stands)
-
-
-def _add_motion(problem: Problem, pose: Pose, placed: Placed, system: normal.System) -> float:
-    """Add the terms between frames; their energy."""
-    m, s, body = problem.measured, problem.settings, load_body()
-    residual, slope = costs.depth_velocity(pose.root_m, m.time_s, s.depth_velocity_mps, m.joined)
-    normal.add_depth(system, residual, slope)
-    energy = float(np.sum(residual**2))
-    if problem.resting is not None and problem.resting.any():
-        feet = foot_joints()
-        push, slopes = costs.resting_feet(placed.xyz_m[:, feet], m.time_s, problem.resting, s.contact_sigma_mps)
-        columns = np.flatnonzero(below()[feet].any(axis=0))
-        normal.add_feet(system, joint_jacobian(placed, feet)[..., columns], push, slopes, columns)
-        energy += float(np.sum(push**2))
-    if len(pose) > 2:
-        term = costs.smoothness(pose, m.time_s, motion_sigma(s), m.joined)
-        normal.add_smoothness(system, term, costs.smoothness_gradient(term, body))
-        energy += float(np.sum(term.residual**2))
-    return energy
 
 
 def motion_sigma(settings: FitSettings) -> Floats:

@@ -19,7 +19,7 @@ from scipy.ndimage import binary_dilation, uniform_filter1d
 from fitting import costs, rotation
 from fitting.body import load_body
 from fitting.descent import descend
-from fitting.energy import Problem, linearise, motion_sigma, point_terms
+from fitting.energy import Problem, evaluate, motion_sigma, point_terms
 from fitting.initial import limb_turn
 from fitting.kinematics import Pose, concatenate, place
 from fitting.measure import Measurements, body_height_px
@@ -156,8 +156,8 @@ def settle_limbs(problem: Problem, pose: Pose) -> tuple[Pose, list[dict[str, Any
         trials = [here, _bridged(here, limb, rows)]
         trials += [_mirrored(part, here, limb, rows, bones) for bones in ((True, True), (False, True), (True, False))]
         quick = replace(part, settings=replace(part.settings, iterations=TRIAL_STEPS))
-        fitted = [descend(quick, trial) for trial in trials]
-        energy = [linearise(part, trial)[0] for trial in fitted]
+        fitted = [descend(quick, trial).pose for trial in trials]
+        energy = [evaluate(part, trial).energy for trial in fitted]
         best = int(np.argmin(energy))
         if energy[0] - energy[best] > GAIN:
             pose = concatenate([pose[:first], fitted[best], pose[last:]])

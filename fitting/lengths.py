@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpbtrs
 
 from fitting import costs, normal
 from fitting.body import Body, load_body
@@ -90,8 +89,8 @@ def estimate_lengths(problem: Problem, pose: Pose, rounds: int = 8) -> tuple[Flo
             break
         B, C, c = _coupled(part, pose, member)
         _, P, p = _prior(s, member, start, body)
-        columns = np.concatenate([system.gradient.reshape(-1, 1), B.reshape(-1, len(member))], axis=1)
-        solved, _ = dpbtrs(L, columns, lower=1)
+        columns = np.concatenate([system.gradient[..., None], B], axis=2)
+        solved, columns = (a.reshape(-1, 1 + len(member)) for a in (L.solve(columns), columns))
         reduced = C + P - columns[:, 1:].T @ solved[:, 1:]
         ds = np.linalg.solve(reduced, columns[:, 1:].T @ solved[:, 0] - c - p)
         delta = -(solved[:, 0] + solved[:, 1:] @ ds).reshape(system.gradient.shape)

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky_banded
-from scipy.linalg.lapack import dpbtrs, dtbtrs
 
 from fitting import rotation
 from fitting.body import Body, load_body
+from fitting.cholesky import Factor, decompose
 from fitting.costs import DofTerm, PointTerm, Smoothness
 from fitting.kinematics import Placed, below, tips_first
 
@@ -134,41 +132,17 @@ def add_feet(system: System, jacobian: Floats, residual: Floats, slope: Floats, 
     system.gradient[:-1, columns] -= (turned_early @ force)[..., 0]
 
 
-def banded(system: System, damping: float) -> Floats:
-    """(2D + 1, T D) lower band of the matrix, its diagonal scaled by 1 + damping."""
-    frames, D = system.gradient.shape
-    band = np.zeros((frames, D, 2 * D + 1))
-    rows, columns = np.tril_indices(D)
-    band[:, columns, rows - columns] = system.block[:, rows, columns]
-    band[:, :, 0] *= 1 + damping
-    band[:, :, 0] += 1e-9 + 1e-3 * damping
-    # H_{t+1,t}[r, c] lies at column c, offset D + r - c: seen as (c, r), a parallelogram with constant strides
-    frame_step, column_step, offset_step = band.strides
-    strides = (frame_step, column_step - offset_step, offset_step)
-    as_strided(band[:, :, D:], (frames, D, D), strides)[:-1] = np.swapaxes(system.next, 1, 2)
-    band[:, :, 2 * D] = system.second
-    return band.reshape(frames * D, 2 * D + 1).T
+def factor(system: System, damping: float) -> Factor | None:
+    """Cholesky factor of the matrix with its diagonal scaled by 1 + damping, or None if it is not positive definite."""
+    diagonal = np.einsum("tii->ti", system.block) * (1 + damping) + 1e-9 + 1e-3 * damping
+    return decompose(system.block, system.next, system.second, diagonal)
 
 
-def factor(system: System, damping: float) -> Floats | None:
-    """Banded Cholesky factor (lower), or None if the matrix is not positive definite."""
-    try:
-        return cholesky_banded(banded(system, damping), overwrite_ab=True, lower=True, check_finite=False)
-    except LinAlgError:
-        return None
+def newton_step(system: System, L: Factor) -> Floats:
+    """(T, D) step -H^-1 g."""
+    return -L.solve(system.gradient[..., None])[..., 0]
 
 
-def newton_step(system: System, damping: float) -> Floats | None:
-    """(T, D) step -H^-1 g; None if H is not positive definite."""
-    L = factor(system, damping)
-    if L is None:
-        return None
-    solution, _ = dpbtrs(L, -system.gradient.reshape(-1, 1), lower=1)
-    return solution.reshape(system.gradient.shape)
-
-
-def sample_steps(L: Floats, frames: int, count: int, rng: np.random.Generator) -> Floats:
+def sample_steps(L: Factor, count: int, rng: np.random.Generator) -> Floats:
     """(T, D, count) random steps with covariance H^-1, from its factor: L^T x = noise."""
-    noise = rng.standard_normal((L.shape[1], count))
-    steps, _ = dtbtrs(L, noise, uplo="L", trans="T")
-    return steps.reshape(frames, -1, count)
+    return L.backward(rng.standard_normal((*L.second.shape, count)))

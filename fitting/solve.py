@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fitting.body import load_body
 from fitting.contact import find_contacts, find_floor
-from fitting.descent import solve, windows
+from fitting.descent import solve, solve_with_sigma
 from fitting.energy import Problem, stature_of
 from fitting.hypotheses import settle_limbs, settle_sides
 from fitting.initial import start_pose
@@ -19,7 +19,7 @@ from fitting.lengths import estimate_lengths
 from fitting.measure import expand, pick, present_rows, weigh
 from fitting.result import nobody, to_motion
 from fitting.settings import FitSettings
-from fitting.uncertainty import add_scale, joint_sigma
+from fitting.uncertainty import add_scale
 from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.scale import STATURE_M, person_scale
@@ -29,11 +29,6 @@ Floats = NDArray[np.float64]
 ASSUMED_FOCAL_SIGMA, GIVEN_FOCAL_SIGMA = 0.2, 0.01
 ASSUMED_STATURE_SIGMA, GIVEN_STATURE_SIGMA = 0.04, 0.006
 COARSE = 10.0  # the first pass only has to find feet and floor
-
-
-def sigma_of(problem: Problem, pose: Pose) -> Floats:
-    """(T, 21, 2) standard deviations of the solution, window by window."""
-    return np.concatenate([joint_sigma(part, pose[rows])[core] for part, rows, core in windows(problem)])
 
 
 def with_feet(problem: Problem, pose: Pose) -> Problem:
@@ -74,15 +69,16 @@ def fit_clip(
     rows = present_rows(every, settings)
     if len(rows) == 0:
         return nobody(track.person, frame, time_s, prior_lengths(height_m))
-    problem, pose, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
-    sigma = add_scale(
-        sigma_of(problem, pose), place(pose, problem.bone_length_m).xyz_m, *scale_sigma(camera, height_m, settings)
-    )
+    problem, pose, sigma, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
+    sigma = add_scale(sigma, place(pose, problem.bone_length_m).xyz_m, *scale_sigma(camera, height_m, settings))
     return to_motion(track.person, frame, time_s, rows, problem, pose, sigma, report)
 
 
-def fit(problem: Problem) -> tuple[Problem, Pose, dict[str, Any]]:
-    """From measurements to the motion: start, lengths, motion, resting feet, motion. Returns the problem as it was solved."""
+def fit(problem: Problem) -> tuple[Problem, Pose, Floats, dict[str, Any]]:
+    """From measurements to the motion: start, lengths, motion, resting feet, motion.
+
+    Returns the problem as it was solved, the poses, the joints' standard deviations (T, 21, 2) and what to report.
+    """
     measured, sides = settle_sides(problem.measured)
     problem = replace(problem, measured=measured)
     pose = start_pose(problem.measured, problem.camera)
@@ -92,11 +88,11 @@ def fit(problem: Problem) -> tuple[Problem, Pose, dict[str, Any]]:
     pose = solve(replace(problem, settings=coarse), pose)
     pose, limbs = settle_limbs(problem, pose)
     problem = with_feet(problem, pose)
-    pose = solve(problem, pose)
+    pose, sigma = solve_with_sigma(problem, pose)
     report = {"exchanged_sides": sides, "mirrored_limbs": limbs}
     names = load_body().skeleton.joints
     report["bone_length_sigma"] = {name: round(float(s), 4) for name, s in zip(names, spread, strict=True)}
-    return problem, pose, report
+    return problem, pose, sigma, report
 
 
 def scale_sigma(camera: Camera, height_m: float | None, settings: FitSettings) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """How sure the fit is of every joint, from its own normal matrix.
 
 The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
-with the banded factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
+with the factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
 length and stature scale the whole scene and are added. CALIBRATION is what the model leaves out (errors that live longer than
 assumed, motion with heavy tails); it was measured on half of the motion capture, see benchmarks/fitting.py.
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from fitting import normal
-from fitting.energy import Problem, linearise
-from fitting.kinematics import Pose, joint_jacobian, place
+from fitting.cholesky import Factor
+from fitting.kinematics import Placed, joint_jacobian
 
 Floats = NDArray[np.float64]
 SAMPLES = 32
@@ -22,16 +22,15 @@ AVERAGED_FRAMES = 5  # variances of neighbouring frames are averaged: fewer samp
 CALIBRATION = (0.81, 1.34)  # factors on the standard deviation in the image plane and in depth
 
 
-def joint_sigma(problem: Problem, pose: Pose, seed: int = 0) -> Floats:
-    """(T, 21, 2) standard deviation in metres in the image plane and in depth, given camera and stature; NaN if singular."""
-    L = normal.factor(linearise(problem, pose)[1], damping=0.0)
+def joint_sigma(L: Factor | None, placed: Placed, seed: int = 0) -> Floats:
+    """(T, 21, 2) standard deviation in metres in image plane and depth, given camera and stature; NaN without a factor."""
     if L is None:
-        return np.full((len(pose), len(problem.bone_length_m), 2), np.nan)
-    steps = normal.sample_steps(L, len(pose), SAMPLES, np.random.default_rng(seed))
-    jacobian = joint_jacobian(place(pose, problem.bone_length_m))
-    moved = jacobian.reshape(len(pose), -1, steps.shape[1]) @ steps
+        return np.full((*placed.xyz_m.shape[:2], 2), np.nan)
+    jacobian = joint_jacobian(placed)
+    steps = normal.sample_steps(L, SAMPLES, np.random.default_rng(seed))
+    moved = jacobian.reshape(len(jacobian), -1, steps.shape[1]) @ steps
     variance = np.mean(moved**2, axis=2).reshape(*jacobian.shape[:3])
-    variance = uniform_filter1d(variance, min(AVERAGED_FRAMES, len(pose)), axis=0, mode="nearest")
+    variance = uniform_filter1d(variance, min(AVERAGED_FRAMES, len(jacobian)), axis=0, mode="nearest")
     return np.sqrt(np.stack([variance[..., :2].mean(axis=2), variance[..., 2]], axis=-1)) * CALIBRATION
 
 

@@ -39,7 +39,7 @@ def test_a_healthy_track_is_left_alone():
 
 
 def test_a_limb_fitted_on_the_wrong_side_is_found_and_mended():
-    problem, pose, _ = fit(
+    problem, pose, _, _ = fit(
         Problem(weigh(seen(XYZ, TIME, 2.0, 0.03), HEIGHT_M, SETTINGS), CAMERA, prior_lengths(HEIGHT_M), SETTINGS)
     )
     right = place(pose, problem.bone_length_m).xyz_m
