@@ -96,6 +96,30 @@ def test_a_normed_convolution_is_its_layers_one_after_the_other(training):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)  # float64, sums of 45 products
 
 
+@pytest.mark.parametrize("after", [[], [nn.ReLU()], [nn.ReLU6()]])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_where_no_gradient_is_wanted_one_pass_gives_the_same(after, autocast):
+    block, _ = lived_in_block()
+    block = NormedConv(*list(block)[:2], *after).float().eval()
+    x = torch.randn(2, 5, 9, 8)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with_gradient = block(x)
+        with torch.inference_mode():
+            without = block(x)
+    assert with_gradient.requires_grad
+    assert without.dtype == with_gradient.dtype
+    error = (without - with_gradient).abs().max()
+    assert error <= (2 * BF16 if autocast else 1e-6) * with_gradient.abs().max()  # float32 and bf16 rounding of 45 products
+
+
+def test_one_pass_leaves_alone_what_it_does_not_know():
+    block, _ = lived_in_block()
+    block = NormedConv(*list(block)[:2], nn.Tanh()).float().eval()
+    with torch.inference_mode():
+        out = block(torch.randn(1, 5, 6, 6))
+    assert -1 <= out.min() < 0 < out.max() <= 1
+
+
 def test_a_normed_convolution_keeps_the_names_of_its_layers():
     block, plain = lived_in_block()
     assert list(block.state_dict()) == list(plain.state_dict())
