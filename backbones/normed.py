@@ -14,7 +14,7 @@ class NormedConv(nn.Sequential):
 
     Where the normalisation is at rest (in use, or frozen while the rest is trained), its fixed scale goes into the filters and
     its shift into their bias: the same function with one pass over the maps less. Where no gradient is wanted either, a CPU
-    computes the activation in that pass too, 2 to 3 times faster in all (benchmarks/results.md).
+    computes the activation in that pass too, which on cores that others use too is up to twice as fast.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *after: nn.Module) -> None:
