@@ -18,6 +18,7 @@ from fitting.settings import FitSettings
 
 Floats = NDArray[np.float64]
 FEET = ("left_ankle", "left_toe", "right_ankle", "right_toe")
+AVERAGED = 1.5  # velocities are averaged over so many shortest rests: one frame's is mostly noise
 LIFTED_M = 0.10  # a foot that much higher than the lowest rests in the air
 MOST_OFF_FLOOR = 0.3  # share of the resting feet that may miss the plane
 INDEPENDENT = 30  # resting frames are hardly independent: together they count as at most so many
@@ -44,7 +45,7 @@ def find_contacts(xyz_m: Floats, time_s: Floats, joined: NDArray[np.bool_], sett
         return np.zeros((max(len(feet) - 1, 0), 4), dtype=bool)
     velocity = np.diff(feet, axis=0) / np.diff(time_s)[:, None, None]
     frames = max(round(settings.contact_s / np.median(np.diff(time_s))), 2)
-    velocity = uniform_filter1d(velocity, max(frames // 2, 2), axis=0, mode="nearest")
+    velocity = uniform_filter1d(velocity, max(int(AVERAGED * frames), 2), axis=0, mode="nearest")
     ray = feet[:-1] / np.linalg.norm(feet[:-1], axis=-1, keepdims=True)
     along = np.sum(velocity * ray, axis=-1)
     across = np.linalg.norm(velocity - along[..., None] * ray, axis=-1)
