@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import sys
@@ -188,6 +189,14 @@ def speed(clips: list[Clip], count: int) -> dict[str, Any]:
     return out
 
 
+def processor() -> str:
+    """The processor's name where Linux tells it, and how busy the machine was, which times depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.is_file() else []
+    name = names[0].split(":")[1].strip() if names else platform.machine()
+    return f"{name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else name
+
+
 PARTS: dict[str, Callable[[list[Clip], int], dict[str, Any]]] = {
     "accuracy": accuracy,
     "causal": causal,
@@ -208,7 +217,7 @@ def main() -> None:
     for part in args.parts or PARTS:
         print(part, flush=True)
         results[part] = PARTS[part](clips, args.clips)
-        results[part]["machine"] = f"{platform.machine()}, numpy {np.__version__}, Python {platform.python_version()}"
+        results[part]["machine"] = f"{processor()}, numpy {np.__version__}, Python {platform.python_version()}"
         print(json.dumps(results[part], indent=1), flush=True)
         path.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from fitting import rotation
 from posecore.skeleton import Skeleton, load_skeleton, swap_side
 
 Floats = NDArray[np.float64]
@@ -22,12 +23,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Ball:
-    """A bone with three degrees of freedom: it stays in a cone (parent's axes) and twists about itself within a range."""
+    """A bone with three degrees of freedom: it stays in a cone (parent's axes) and twists about itself within a range.
+
+    R_mean (3, 3): the rotation about which the weak prior spreads.
+    """
 
     joint: int
     cone_axis: Floats
     cone_rad: float
     twist_rad: tuple[float, float]
+    R_mean: Floats
     spread_rad: float
     restless_rps2: float
 
@@ -97,6 +102,8 @@ def _mirrored(entry: dict[str, Any]) -> dict[str, Any]:
             out[key] = [-out[key][0], *out[key][1:]]
     if isinstance(out["turn"], list):
         out["turn"] = [{**h, "axis": [h["axis"][0], -h["axis"][1], -h["axis"][2]]} for h in out["turn"]]
+    if out["turn"] == "ball" and "mean_deg" in out:
+        out["mean_deg"] = [out["mean_deg"][0], -out["mean_deg"][1], -out["mean_deg"][2]]
     if "twist_deg" in out:
         out["twist_deg"] = [-out["twist_deg"][1], -out["twist_deg"][0]]
     return out
@@ -110,7 +117,8 @@ def _unit(vector: list[float]) -> Floats:
 def _ball(joint: int, entry: dict[str, Any]) -> Ball:
     low, high = np.radians(entry["twist_deg"])
     cone, spread = np.radians([entry["cone_deg"], entry["spread_deg"]])
-    return Ball(joint, _unit(entry["cone_axis"]), float(cone), (float(low), float(high)), float(spread), entry["restless"])
+    mean, axis = rotation.exp(np.radians(entry.get("mean_deg", [0.0, 0.0, 0.0]))), _unit(entry["cone_axis"])
+    return Ball(joint, axis, float(cone), (float(low), float(high)), mean, float(spread), entry["restless"])
 
 
 def _hinge(joint: int, entry: dict[str, Any], restless: float) -> Hinge:
@@ -126,7 +134,7 @@ def load_body() -> Body:
     skeleton = load_skeleton(raw["skeleton"])
     count, root = len(skeleton), skeleton.root
     rest, length, spread = np.zeros((count, 3)), np.zeros(count), np.zeros(count)
-    balls = [Ball(root, np.array([0.0, 1.0, 0.0]), np.pi, (-np.pi, np.pi), np.inf, raw["root"]["restless"])]
+    balls = [Ball(root, np.array([0.0, 1.0, 0.0]), np.pi, (-np.pi, np.pi), np.eye(3), np.inf, raw["root"]["restless"])]
     hinges: list[Hinge] = []
     dof_joint, ball_dof = [root] * 6, [[3, 4, 5]]
     hinge_dof: list[int] = []

@@ -89,8 +89,8 @@ def hinge_prior(pose: Pose, body: Body, strength: Floats) -> DofTerm:
 
 
 def ball_prior(pose: Pose, body: Body, strength: Floats) -> DofTerm:
-    """Balls near rest: log(R) / spread, times sqrt strength (T,); the root has none."""
-    vector = rotation.log(pose.ball[:, 1:])
+    """Balls near their mean: log(R R_mean^T) / spread, times sqrt strength (T,); the root has none."""
+    vector = rotation.log(pose.ball[:, 1:] @ np.swapaxes([ball.R_mean for ball in body.balls[1:]], -1, -2))
     weight = np.sqrt(strength)[:, None] / np.array([ball.spread_rad for ball in body.balls[1:]])
     jacobian = rotation.inverse_left_jacobian(vector) * weight[..., None, None]
     return DofTerm(vector * weight[..., None], jacobian, body.ball_dof[1:])
