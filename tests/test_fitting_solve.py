@@ -115,6 +115,18 @@ def test_hidden_and_outside_joints_say_so(noisy):
     assert across[wrist] > 2 * across[BODY.skeleton.index("right_wrist")]
 
 
+def test_an_arm_that_is_never_seen_hangs(noisy):
+    score = noisy.score.copy()
+    score[:, BODY.skeleton.indices(["left_elbow", "left_wrist", "left_hand"])] = 0.0
+    motion = fit_clip(replace(noisy, score=score), CAMERA, height_m=HEIGHT_M, settings=NO_FLOOR)
+    shoulder, elbow, neck, spine = (
+        motion.xyz_m[:, BODY.skeleton.index(n)] for n in ("left_shoulder", "left_elbow", "neck", "spine")
+    )
+    down = (spine - neck) / np.linalg.norm(spine - neck, axis=1, keepdims=True)
+    upper_arm = (elbow - shoulder) / np.linalg.norm(elbow - shoulder, axis=1, keepdims=True)
+    assert np.sum(upper_arm * down, axis=1).min() > 0.7
+
+
 def test_a_person_half_outside_the_picture_is_completed_and_says_so():
     edge = image_to_ray(np.array([1279.0, 360.0]), CAMERA)[0] * 4
     xyz = XYZ + [edge - 0.3 - XYZ[:, 14, 0].mean(), 0, 0]
