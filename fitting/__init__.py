@@ -1,1 +1,1 @@
-"""Joints over time to one body with constant bones, global in the camera. numpy, scipy and filterpy; never torch."""
+"""Joints over time to one body with constant bones, global in the camera. numpy and scipy; never torch."""

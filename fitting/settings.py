@@ -29,7 +29,7 @@ class FitSettings:
     restlessness: float = 2.0  # factor on every angle's acceleration of body.yaml; lower is smoother, 1 loses jerk
     depth_velocity_mps: float = 1.5  # along the viewing ray; lower if depth wobbles
     # body
-    prior: float = 1.0  # strength of the weak pull to the middle of every joint's range; 0 turns it off
+    prior: float = 0.5  # strength of the weak pull to the middle of every joint's range; 0 turns it off
     limit_rad: float = 0.05  # how far a joint may pass its range for one standard deviation
     # feet and floor
     contact: bool = True  # hold resting feet still
