@@ -26,7 +26,7 @@ STRIDE = 8
 class LookSettings:
     """How a person is looked at again."""
 
-    size_px: int = 192  # side of the crop, a multiple of 32; about what the network was trained on
+    size_px: int = 224  # side of the crop, a multiple of 32; about what the network was trained on
     margin: float = 1.35  # side of the crop over the longer side of the joints found
     likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
 

@@ -33,7 +33,8 @@ def colour_network(rgb):
         found = [np.argwhere(near[..., j])[:, ::-1] for j in range(len(COLOUR))]  # and a few blended pixels at edges
         xy = np.array([np.median(pixels, axis=0) if len(pixels) else [np.nan] * 2 for pixels in found])
         xy = xy[SKELETON.mirror] if k else xy
-        out.append(np.concatenate(encode(xy[None], np.isfinite(xy[None]).all(-1), (24, 24), STRIDE)))
+        cells = (len(picture) // STRIDE, len(picture) // STRIDE)
+        out.append(np.concatenate(encode(xy[None], np.isfinite(xy[None]).all(-1), cells, STRIDE)))
     return np.stack(out)
 
 
