@@ -8,7 +8,7 @@ those of its mirror image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ class LookSettings:
 
     size_px: int = 224  # side of the crop, a multiple of 32; about what the network was trained on
     margin: float = 1.35  # side of the crop over the longer side of the joints found
+    unseen: float = 0.5  # factor on the score of who is not seen again
     likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
 
 
@@ -43,7 +44,8 @@ def look_again(
 ) -> list[Detection2D]:
     """The people with the joints that a second look finds, each once, best first.
 
-    Joints found only at the first look stay, and so does whoever is not found again.
+    Joints found only at the first look stay. So does whoever is not seen again, at half the score: lamps and coats look like
+    people at one size, hardly ever at two.
     """
     return merge_people([_again(run, rgb, person, settings, look) for person in people])
 
@@ -58,7 +60,7 @@ def _again(
     seen = [_in_picture(found, crop) for found in decode(heat, paf, STRIDE, settings)]
     alike = [sum(likeness(found, person)) for found in seen]
     if not seen or max(alike) < look.likeness_min:
-        return person
+        return replace(person, person_score=look.unseen * person.person_score)
     return _completed(seen[int(np.argmax(alike))], person)
 
 

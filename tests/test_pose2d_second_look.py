@@ -68,17 +68,24 @@ def test_the_second_look_puts_right_what_the_first_one_blurred():
     assert (found.score > 0.5).all()
 
 
-def test_whoever_is_not_seen_again_stays_as_found():
+def test_whoever_is_not_seen_again_stays_at_half_the_score():
     first = blurred(upright(330, 150, 280), 5)
-    assert look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [first]) == [first]
-    one_joint = Detection2D(np.where(np.arange(18)[:, None] == 3, first.xy_px, np.nan), np.where(np.arange(18) == 3, 0.5, 0.0))
+    (found,) = look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [first])
+    np.testing.assert_array_equal(found.xy_px, first.xy_px)
+    np.testing.assert_array_equal(found.score, first.score)
+    assert found.person_score == pytest.approx(0.5 * first.person_score)
+
+
+def test_one_joint_is_nobody_to_look_at_again():
+    only = np.arange(18) == 3
+    one_joint = Detection2D(np.where(only[:, None], upright(330, 150, 280), np.nan), np.where(only, 0.5, 0.0))
     assert look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [one_joint]) == [one_joint]
 
 
 def test_somebody_else_in_the_crop_is_not_taken_for_the_person():
     first, other = blurred(upright(200, 150, 280), 5), upright(290, 150, 280)
     (found,) = look_again(colour_network, painted(other[None], (640, 480)), [first], look=LookSettings(likeness_min=0.9))
-    assert found is first
+    np.testing.assert_array_equal(found.xy_px, first.xy_px)
 
 
 def test_joints_that_only_the_first_look_saw_are_kept():
