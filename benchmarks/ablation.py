@@ -46,10 +46,11 @@ ROWS: Mapping[str, Row] = {
     "rendered": Row("rendered people only", shares=SourceShares(ccp=0, sports=0, lspet=0, rendered=1)),
     "both": Row("photos and rendered people"),
     "everywhere": Row("both, location maps taught in all cells", loss=replace(LOSS, under_heat=False)),
+    "unread": Row("both, the 3D not taught as it is read", loss=replace(LOSS, read=0.0)),
     "resnet18": Row("both, ResNet-18 of half width from scratch", network=LiftConfig()),
     "resnet50": Row("both, vnect_resnet50 from scratch", network=LiftConfig(name="vnect_resnet50")),
 }
-DEFAULT_ROWS = "photos,rendered,both,everywhere,resnet18"  # the ResNet-50 wants a GPU
+DEFAULT_ROWS = "photos,rendered,both,everywhere,unread,resnet18"  # the ResNet-50 wants a GPU
 COLUMNS = {
     "photos_pck": "photos PCK",
     "photos_mpjpe_mm": "MPJPE to the teacher",
