@@ -19,23 +19,48 @@ class NormedConv(nn.Sequential):
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *after: nn.Module) -> None:
         super().__init__(conv, norm, *after)
+        self.settled: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, h, w) to (B, outputs, h / stride, w / stride)."""
         conv, norm, *after = self
         assert isinstance(conv, nn.Conv2d)
-        assert isinstance(norm, nn.BatchNorm2d)
         if norm.training:
             x = norm(conv(x))
         else:
-            scale, shift = resting_scale_shift(norm)
-            weight = conv.weight * scale[:, None, None, None]
+            weight, bias = self.settled or self.folded()
             if can_be_one_pass(x, weight, after):
-                return one_pass(x, weight, shift, conv, after)
-            x = conv._conv_forward(x, weight, shift)
+                return one_pass(x, weight, bias, conv, after)
+            x = conv._conv_forward(x, weight, bias)
         for layer in after:
             x = layer(x)
         return x
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Filters and bias of the convolution that this is while the normalisation rests."""
+        conv, norm = self[0], self[1]
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        scale, shift = resting_scale_shift(norm)
+        return conv.weight * scale[:, None, None, None], shift
+
+    @torch.no_grad()
+    def settle(self, dtype: torch.dtype) -> None:
+        """Fold once for many calls, in their precision: until `train` or `eval` is called, changed weights are not noticed."""
+        weight, bias = self.folded()
+        self.settled = weight.to(dtype).contiguous(memory_format=torch.channels_last), bias.to(dtype)
+
+    def train(self, mode: bool = True) -> NormedConv:
+        """As ever; what was settled is folded anew."""
+        self.settled = None
+        return super().train(mode)
+
+
+def settle(network: nn.Module, dtype: torch.dtype) -> None:
+    """Let every NormedConv of a network at rest fold once for many calls, see there."""
+    for part in network.modules():
+        if isinstance(part, NormedConv) and not part[1].training:
+            part.settle(dtype)
 
 
 def resting_scale_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

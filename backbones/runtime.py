@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from backbones.normed import settle
 from posecore.errors import ConfigError, MissingDependencyError
 from posecore.weights import Weights
 
@@ -69,6 +70,8 @@ class TorchRunner:
         self.device = device or default_device()
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.read, self.bf16 = read, has_bf16(self.device)
+        if self.device.type == "cpu":
+            settle(self.network, torch.bfloat16 if self.bf16 else torch.float32)
 
     def _precision(self) -> AbstractContextManager:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()

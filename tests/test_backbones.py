@@ -9,7 +9,7 @@ from torch import nn
 import training.pretrained as pretrained
 from backbones.depthwise import DepthwiseConv2d
 from backbones.efficientnet_lite import FEATURE_CHANNELS, EfficientNetLite0, LiteTrunk
-from backbones.normed import NormedConv
+from backbones.normed import NormedConv, settle
 from backbones.trunk import STRIDE, TRUNKS, make_trunk
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.errors import ConfigError, InputError, MissingDependencyError
@@ -110,6 +110,20 @@ def test_where_no_gradient_is_wanted_one_pass_gives_the_same(after, autocast):
     assert without.dtype == with_gradient.dtype
     error = (without - with_gradient).abs().max()
     assert error <= (2 * BF16 if autocast else 1e-6) * with_gradient.abs().max()  # float32 and bf16 rounding of 45 products
+
+
+def test_what_is_settled_is_the_same_until_training_goes_on():
+    block, _ = lived_in_block()
+    block.float().eval()
+    x = torch.randn(1, 5, 6, 6)
+    with torch.inference_mode():
+        before = block(x)
+        settle(block, torch.float32)
+        torch.testing.assert_close(block(x), before, rtol=0, atol=0)
+    with torch.no_grad():
+        block[0].weight *= 2
+        block.train().eval()
+        assert (block(x) - before).abs().max() > 0.1
 
 
 def test_one_pass_leaves_alone_what_it_does_not_know():
