@@ -36,7 +36,7 @@ def start(ray: Any, settings: Settings, workers: int) -> Any:
     from ray.util import ActorPool
 
     places = [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": os.pathsep.join(places)}}
+    environment = {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "PYTHONPATH": os.pathsep.join(places)}}
     local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
     try:
         ray.init(runtime_env=environment, log_to_driver=False, logging_level="error", **local)
