@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,9 @@ from numpy.typing import NDArray
 from backbones.runtime import Runner
 from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode
 from pose2d.merge import likeness, merge_people
+from pose2d.network import OpenPoseLight
 from posecore.crop import crop_from_points, cut_crop
-from posecore.types import Crop, Detection2D
-
-STRIDE = 8
+from posecore.types import Detection2D
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ def _again(
     if crop is None:
         return person
     heat, paf = crop_maps(run, cut_crop(rgb, crop))
-    seen = [_in_picture(found, crop) for found in decode(heat, paf, STRIDE, settings)]
-    alike = [sum(likeness(found, person)) for found in seen]
+    found = decode(heat, paf, OpenPoseLight.stride, settings)
+    seen = [replace(p, xy_px=crop.to_image(p.xy_px)) for p in found]
+    alike = [sum(likeness(p, person)) for p in seen]
     if not seen or max(alike) < look.likeness_min:
         return replace(person, person_score=look.unseen * person.person_score)
     return _completed(seen[int(np.argmax(alike))], person)
@@ -81,6 +82,7 @@ def mirror_maps(maps: NDArray) -> NDArray:
     return np.concatenate([heat, paf.reshape(-1, *maps.shape[1:])])
 
 
+@cache
 def _mirrored_limbs() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Per limb its partner on the other side (L,), and the signs (L, 2) of its field; a limb may run the other way there."""
     limbs = [tuple(int(j) for j in limb) for limb in LIMBS]
@@ -93,13 +95,8 @@ def _limb_between(limbs: Sequence[tuple[int, ...]], a: int, b: int) -> int:
     return next(k for k, limb in enumerate(limbs) if set(limb) == {a, b})
 
 
-def _in_picture(found: Detection2D, crop: Crop) -> Detection2D:
-    xy_px = (found.xy_px - (crop.size_px - 1) / 2) / crop.scale + crop.centre_px
-    return Detection2D(xy_px, found.score, found.skeleton, found.person_score)
-
-
 def _completed(person: Detection2D, first: Detection2D) -> Detection2D:
     """A person, its missing joints as they were at first."""
     missing = person.score == 0
     xy_px = np.where(missing[:, None], first.xy_px, person.xy_px)
-    return Detection2D(xy_px, np.where(missing, first.score, person.score), person.skeleton, person.person_score)
+    return replace(person, xy_px=xy_px, score=np.where(missing, first.score, person.score))
