@@ -71,6 +71,14 @@ def joint_peaks(heat: NDArray, sigma_cells: float, settings: DecodeSettings = DE
     return Peaks(found[:, 0], xy_cells, np.minimum(height, 1.0))
 
 
+def likeliest_px(heat: NDArray, stride: int, settings: DecodeSettings = DEFAULTS) -> NDArray[np.float64]:
+    """(18, 2) the highest place of every joint's heat map (19, h, w), in input pixels, however low it is."""
+    joints = len(SKELETON)
+    row, column = np.divmod(heat[:joints].reshape(joints, -1).argmax(axis=1), heat.shape[2])
+    top = np.stack([np.arange(joints), row, column], axis=1)
+    return cells_to_px(refine_peaks(heat, top, settings.sigma_px / stride)[0], stride)
+
+
 def connect(peaks: Peaks, paf: NDArray, settings: DecodeSettings = DEFAULTS) -> Connections:
     """The limbs in fields (38, h, w): per limb, the pairing of peaks with the largest total score among those that may be."""
     limb, first, second = _candidates(peaks.joint)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbones.runtime import Runner
-from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode
+from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode, likeliest_px
 from pose2d.merge import likeness, merge_people
 from pose2d.network import OpenPoseLight
 from posecore.crop import crop_from_points, cut_crop
@@ -44,8 +44,9 @@ def look_again(
 ) -> list[Detection2D]:
     """The people with the joints that a second look finds, each once, best first.
 
-    Joints found only at the first look stay. So does whoever is not seen again, at half the score: lamps and coats look like
-    people at one size, hardly ever at two.
+    Joints found only at the first look stay, and for those found at neither there is a guess: the highest place of their maps
+    in the crop. Whoever is not seen again stays too, at half the score: lamps and coats look like people at one size, hardly
+    ever at two.
     """
     return merge_people([_again(run, rgb, person, settings, look) for person in people])
 
@@ -62,7 +63,8 @@ def _again(
     alike = [sum(likeness(p, person)) for p in seen]
     if not seen or max(alike) < look.likeness_min:
         return replace(person, person_score=look.unseen * person.person_score)
-    return _completed(seen[int(np.argmax(alike))], person)
+    guess_px = crop.to_image(likeliest_px(heat, OpenPoseLight.stride, settings))
+    return replace(_completed(seen[int(np.argmax(alike))], person), guess_px=guess_px)
 
 
 def crop_maps(run: Runner, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

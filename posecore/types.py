@@ -32,15 +32,26 @@ class Frame:
 
 @dataclass(frozen=True)
 class Detection2D:
-    """One person's joints in an image: xy_px (J, 2), NaN where not found; score (J,) in 0..1, 0 where not found."""
+    """One person's joints in an image: xy_px (J, 2), NaN where not found; score (J,) in 0..1, 0 where not found.
+
+    guess_px (J, 2), if given: where a joint most likely is when it was not found, for who needs whole people (`whole_xy_px`).
+    """
 
     xy_px: Floats
     score: Floats
     skeleton: str = "openpose18"
     person_score: float = 1.0
+    guess_px: Floats | None = None
 
     def __post_init__(self) -> None:
         _expect("Detection2D", "xy_px", self.xy_px, (len(self.score), 2))
+        if self.guess_px is not None:
+            _expect("Detection2D", "guess_px", self.guess_px, (len(self.score), 2))
+
+    @property
+    def whole_xy_px(self) -> Floats:
+        """(J, 2) the joints found, and guesses, if there are any, for the others."""
+        return self.xy_px if self.guess_px is None else np.where(np.isfinite(self.xy_px), self.xy_px, self.guess_px)
 
     @property
     def box_xyxy_px(self) -> Floats:

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -58,6 +59,19 @@ def test_the_labels_themselves_score_one_and_nobody_scores_zero():
     assert (figures["people"], figures["found"], figures["pck"], figures["well_found"]) == (3, 1, 1, 1)
     nobody = coco_keypoint_ap(dataset(TWO), {})
     assert nobody["AP"] == nobody["AR"] == nobody["found"] == nobody["pck"] == nobody["pck_found"] == 0
+
+
+def test_guessed_joints_count_where_they_are_but_make_nobody_surer():
+    xy = person(100, 100)
+    missing = np.arange(len(xy))[:, None] >= 12  # of openpose18: a hip, a knee, an ankle, the face
+    part = seen(np.where(missing, np.nan, xy))
+    right, wrong = replace(part, guess_px=xy), replace(part, guess_px=xy + 200)
+    truth = dataset([[xy]])
+    assert coco_keypoint_ap(truth, {1: [right]})["AP"] == pytest.approx(1)
+    assert coco_keypoint_ap(truth, {1: [wrong]})["AP"] == coco_keypoint_ap(truth, {1: [part]})["AP"] < 1
+    false = seen(person(400, 300)[:14])
+    surer = Detection2D(np.concatenate([false.xy_px, np.full((4, 2), np.nan)]), np.append(false.score, np.zeros(4)))
+    assert coco_keypoint_ap(truth, {1: [right, surer]})["AP"] == pytest.approx(0.5)  # 14 joints rank before 12 and 6 guesses
 
 
 def test_average_precision_is_pycocotools_own():

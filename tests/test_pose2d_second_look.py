@@ -1,5 +1,7 @@
 """The detector's second look: mirrored maps, and joints that come back in the picture's pixels, person by person."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -98,6 +100,31 @@ def test_joints_that_only_the_first_look_saw_are_kept():
     (found,) = look_again(colour_network, rgb, [first])
     np.testing.assert_array_equal(found.xy_px[wrist], first.xy_px[wrist])
     assert found.score[wrist] == pytest.approx(0.4)
+
+
+def test_joints_found_at_neither_look_are_guessed_where_their_map_is_highest():
+    truth = upright(330, 150, 280)
+    wrist = SKELETON.joints.index("left_wrist")
+    first = blurred(truth, 5)
+    first = replace(
+        first,
+        xy_px=np.where(np.arange(18)[:, None] == wrist, np.nan, first.xy_px),
+        score=first.score * (np.arange(18) != wrist),
+    )
+
+    def shy(rgb):
+        maps = colour_network(rgb)
+        maps[:, [wrist, SKELETON.mirror[wrist]]] *= [
+            [[[0.1]], [[1.0]]],
+            [[[1.0]], [[0.1]]],
+        ]  # of the mirror image, the other hand
+        return maps
+
+    (found,) = look_again(shy, painted(truth[None], (640, 480)), [first])
+    assert np.isnan(found.xy_px[wrist]).all()
+    assert found.score[wrist] == 0
+    np.testing.assert_allclose(found.whole_xy_px, truth, atol=1.8)  # as where the second look puts right
+    np.testing.assert_array_equal(np.delete(found.whole_xy_px, wrist, 0), np.delete(found.xy_px, wrist, 0))
 
 
 def test_two_looks_that_end_at_one_person_give_one():

@@ -83,7 +83,7 @@ def average_precision(dataset: dict[str, Any], detections: Detections) -> dict[s
     """COCO's AP, AP50, AP75, APM, APL and AR over all images of the dataset; -1 where there is no person of that size.
 
     Images without an entry have no detection. People are ranked by their score times the number of joints found, for a whole
-    person is surer than a part; a joint not found stands at (0, 0), as in OpenPose's own evaluation.
+    person is surer than a part; a joint neither found nor guessed stands at (0, 0), as in OpenPose's own evaluation.
     """
     from pycocotools.coco import COCO as Index  # noqa: N811 (its own name is taken here by the skeleton)
     from pycocotools.cocoeval import COCOeval
@@ -170,14 +170,15 @@ def _person_category(dataset: dict[str, Any]) -> int:
 def _result(image_id: int, category: int, person: Detection2D) -> dict[str, Any]:
     """One line of COCO's result format."""
     xy_px = _to_coco(person)
-    found = np.isfinite(xy_px[:, :1])
-    keypoints = np.concatenate([np.where(found, xy_px, 0.0), found], axis=1)
-    score = person.person_score * np.count_nonzero(found)
+    placed = np.isfinite(xy_px[:, :1])
+    keypoints = np.concatenate([np.where(placed, xy_px, 0.0), placed], axis=1)
+    score = person.person_score * np.count_nonzero(np.isfinite(person.xy_px[:, 0]))
     return {"image_id": image_id, "category_id": category, "keypoints": keypoints.ravel().tolist(), "score": float(score)}
 
 
 def _to_coco(person: Detection2D) -> Floats:
-    return convert(person.xy_px, load_skeleton(person.skeleton), COCO)
+    """(17, 2) a person's joints as COCO has them, found or guessed; NaN for the rest."""
+    return convert(person.whole_xy_px, load_skeleton(person.skeleton), COCO)
 
 
 def _correct_joints(people: list[dict[str, Any]], found: Sequence[Detection2D]) -> Floats:
