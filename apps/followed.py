@@ -10,8 +10,46 @@ from numpy.typing import NDArray
 from lift3d.choice import choose_places
 from posecore.types import Crop, Frame, Pose3D, Track
 
+_COLUMNS = 8  # of a joint at a place: xy_px, score, xyz_m, sigma_m
 _USUAL_RATE = 0.03  # of a person's usual confidence, per frame
 _NOWHERE = np.tile(np.array([np.nan] * 2 + [0.0] + [np.nan] * 5, dtype=np.float32), (21, 1))  # no second place
+
+
+class Rows:
+    """What was seen of a person, frame by frame: (N, 2, 21, 8) float32, best and second place of every joint.
+
+    In one array that doubles when it is full. A small array of its own for every frame would stay wherever the pictures of that
+    moment had left room, and cut up what they leave: on a ten-minute clip the heap grew fourfold.
+    """
+
+    def __init__(self) -> None:
+        self._kept = np.empty((64, 2, len(_NOWHERE), _COLUMNS), dtype=np.float32)
+        self._first, self._end = 0, 0
+
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """All rows, a view."""
+        return self._kept[self._first : self._end]
+
+    def append(self, best: NDArray, second: NDArray) -> None:
+        """One frame's places (21, 8)."""
+        if self._end == len(self._kept):
+            kept = np.empty((max(2 * len(self), 64), *self._kept.shape[1:]), dtype=np.float32)
+            kept[: len(self)] = self.array
+            self._kept, self._first, self._end = kept, 0, len(self)
+        self._kept[self._end] = best, second
+        self._end += 1
+
+    def forget_last(self, count: int) -> None:
+        """Strike the last rows."""
+        self._end = max(self._first, self._end - count)
+
+    def forget_first(self, count: int) -> None:
+        """Strike the first rows."""
+        self._first = min(self._end, self._first + count)
 
 
 @dataclass
@@ -29,47 +67,47 @@ class Followed:
     seen_s: float = -np.inf  # by either network
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
-    rows: list[NDArray[np.float32]] = field(default_factory=list)  # (2, 21, 8): best and second place; _columns
+    rows: Rows = field(default_factory=Rows)
 
     def add(self, frame: Frame, pose: Pose3D) -> None:
         """Write down what the lift saw of him."""
         self.now = confidence(pose)
-        self.usual = self.usual + _USUAL_RATE * (self.now - self.usual) if self.rows else self.now
+        self.usual = self.usual + _USUAL_RATE * (self.now - self.usual) if len(self.rows) else self.now
         self.seen_s = frame.time_s
         self.frames.append(frame.index)
         self.times_s.append(frame.time_s)
-        second = _columns(pose.second) if pose.second is not None else _NOWHERE
-        self.rows.append(np.stack([_columns(pose), second]))
+        self.rows.append(_columns(pose), _NOWHERE if pose.second is None else _columns(pose.second))
 
     def forget_last(self, count: int) -> None:
         """Strike his last rows."""
-        for rows in (self.frames, self.times_s, self.rows):
-            del rows[max(0, len(rows) - count) :]
+        for values in (self.frames, self.times_s):
+            del values[max(0, len(values) - count) :]
+        self.rows.forget_last(count)
 
     def forget_first(self, count: int) -> None:
         """Strike his first rows, which nobody needs any longer."""
-        for rows in (self.frames, self.times_s, self.rows):
-            del rows[:count]
+        for values in (self.frames, self.times_s):
+            del values[:count]
+        self.rows.forget_first(count)
 
     def pose(self, row: int) -> Pose3D:
         """One row as the lift gave it."""
-        return Pose3D(*_split(self.rows[row][0]))
+        return Pose3D(*_split(self.rows.array[row, 0]))
 
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
         frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
-        rows = np.stack(self.rows)
-        best, second = (Track(number, frames, times, *_split(rows[:, k])) for k in (0, 1))
+        best, second = (Track(number, frames, times, *_split(self.rows.array[:, k])) for k in (0, 1))
         return choose_places(best, second)
 
 
 def _columns(pose: Pose3D) -> NDArray[np.float32]:
-    """(21, 8): xy_px, score, xyz_m, sigma_m."""
-    return np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m]).astype(np.float32)
+    """(21, _COLUMNS)."""
+    return np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m])
 
 
 def _split(columns: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """(..., 21, 8) to xy_px, score, xyz_m, sigma_m."""
+    """(..., 21, _COLUMNS) to xy_px, score, xyz_m, sigma_m."""
     xy, score, xyz, sigma = np.split(columns.astype(np.float64), [2, 3, 6], axis=-1)
     return xy, score[..., 0], xyz, sigma
 
