@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from backbones.runtime import Runner
 from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode, likeliest_px
@@ -26,8 +27,10 @@ from posecore.types import Detection2D
 class LookSettings:
     """How a person is looked at again."""
 
-    size_px: int = 224  # side of the crop, a multiple of 32; about what the network was trained on
-    margin: float = 1.35  # side of the crop over the longer side of the joints found
+    size_px: int = 256  # side of the crop, a multiple of 32; a person in it is as large as those the network was trained on
+    margin: float = 1.5  # side of the crop over the longer side of the joints found; the first look may have missed a leg
+    heat_threshold: float = 0.1  # 0..1; as DecodeSettings', lower because the mean of two looks is less noisy
+    smooth_px: float = 3.0  # of the crop; the Gaussian by which heat maps are smoothed, as OpenPose's own decoder does
     unseen: float = 0.5  # factor on the score of who is not seen again
     likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
 
@@ -58,6 +61,8 @@ def _again(
     if crop is None:
         return person
     heat, paf = crop_maps(run, cut_crop(rgb, crop))
+    heat = gaussian_filter(heat, look.smooth_px / OpenPoseLight.stride, axes=(1, 2))
+    settings = replace(settings, heat_threshold=min(settings.heat_threshold, look.heat_threshold))
     found = decode(heat, paf, OpenPoseLight.stride, settings)
     seen = [replace(p, xy_px=crop.to_image(p.xy_px)) for p in found]
     alike = [sum(likeness(p, person)) for p in seen]
