@@ -1,0 +1,92 @@
+"""Do people who cross keep their numbers, with the real networks? `python -m benchmarks.crossing CLIP.mp4 ...`
+
+Clips of `apps/render.py clip --people 3 --crossing`, each with its truth beside it. Per clip: the detector ten times a second
+and the tracker; then what the program does, whose lift follows people between two looks. benchmarks/tracking.py measures the
+tracker alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.pipeline import Networks, load_networks, observe
+from apps.settings import Settings
+from pose2d.tracker import Tracker
+from posecore.camera import camera_from_fov
+from posecore.oks import joints_box, oks, oks_sigma
+from posecore.skeleton import convert, load_skeleton
+from posecore.track_metrics import TrackFrame, score_tracks
+from posecore.video import VideoReader
+
+VNECT, OPENPOSE = load_skeleton("vnect21"), load_skeleton("openpose18")
+SIGMA = oks_sigma(VNECT)
+STEP = 3  # frames of 1/30 s from one look of the detector to the next
+
+Found = tuple[int, list[int], list[NDArray[np.float64]]]  # frame, numbers, joints (21, 2) of each
+
+
+def with_detector(clip: Path, networks: Networks, settings: Settings) -> Iterator[Found]:
+    """Detector and tracker, every STEP frames."""
+    tracker, detect = Tracker(settings.tracker), settings.detect
+    for frame in VideoReader(clip):
+        if frame.index % STEP == 0:
+            people = [
+                p
+                for p in networks.detector.detect(frame.rgb)
+                if (p.score > 0).sum() >= detect.joints_min and p.person_score >= detect.newcomer_score_min
+            ]
+            ids = tracker.update(frame.time_s, people, frame.rgb)
+            yield frame.index, ids, [convert(p.xy_px, OPENPOSE, VNECT) for p in people]
+
+
+def with_program(clip: Path, networks: Networks, settings: Settings) -> Iterator[Found]:
+    """The tracks that the program writes, frame by frame."""
+    reader = VideoReader(clip)
+    camera = camera_from_fov(reader.size_wh, 54, "benchmark")
+    observed = observe(reader, networks, camera, settings, quiet=True)
+    for k in range(len(observed.clip.time_s)):
+        rows = [(track, int(row)) for track in observed.tracks for row in np.flatnonzero(track.frame == k)]
+        yield k, [track.person for track, _ in rows], [track.xy_px[row] for track, row in rows]
+
+
+def scores(truth: dict[str, NDArray], found: Iterator[Found]) -> dict[str, Any]:
+    """Tracking measures against everybody of whom at least a joint lies in the picture."""
+    frames = []
+    for k, ids, people in found:
+        xy_px = truth["xy_px"][:, k].astype(np.float64)
+        box = joints_box(xy_px)
+        area = (box[:, 2:] - box[:, :2]).prod(axis=1)
+        who = [int(p) for p in np.flatnonzero((truth["visibility"][:, k] > 0).any(axis=1))]
+        alike = [[float(oks(joints, xy_px[p], area[p], SIGMA)) for joints in people] for p in who]
+        frames.append(TrackFrame(who, list(ids), np.array(alike).reshape(len(who), len(people))))
+    return {name: round(value, 3) for name, value in asdict(score_tracks(frames)).items()}
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(prog="crossing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clip", type=Path, nargs="+")
+    options = parser.parse_args()
+    settings = Settings()
+    networks = load_networks(settings)
+    table = {}
+    for clip in options.clip:
+        with np.load(clip.with_suffix(".truth.npz")) as stored:
+            truth = {name: stored[name] for name in ("xy_px", "visibility")}
+        table[clip.name] = {
+            "detector and tracker": scores(truth, with_detector(clip, networks, settings)),
+            "the program": scores(truth, with_program(clip, networks, settings)),
+        }
+    print(json.dumps(table, indent=1))
+
+
+if __name__ == "__main__":
+    main()
