@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from lift3d.choice import choose_places
 from posecore.types import Crop, Frame, Pose3D, Track
 
-_COLUMNS = 8  # of a joint at a place: xy_px, score, xyz_m, sigma_m
 _USUAL_RATE = 0.03  # of a person's usual confidence, per frame
 _NOWHERE = np.tile(np.array([np.nan] * 2 + [0.0] + [np.nan] * 5, dtype=np.float32), (21, 1))  # no second place
 
@@ -23,7 +22,7 @@ class Rows:
     """
 
     def __init__(self) -> None:
-        self._kept = np.empty((64, 2, len(_NOWHERE), _COLUMNS), dtype=np.float32)
+        self._kept = np.empty((0, 2, *_NOWHERE.shape), dtype=np.float32)
         self._first, self._end = 0, 0
 
     def __len__(self) -> int:
@@ -102,12 +101,12 @@ class Followed:
 
 
 def _columns(pose: Pose3D) -> NDArray[np.float32]:
-    """(21, _COLUMNS)."""
+    """(21, 8): xy_px, score, xyz_m, sigma_m."""
     return np.column_stack([pose.xy_px, pose.score, pose.xyz_m, pose.sigma_m])
 
 
 def _split(columns: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """(..., 21, _COLUMNS) to xy_px, score, xyz_m, sigma_m."""
+    """(..., 21, 8) to xy_px, score, xyz_m, sigma_m."""
     xy, score, xyz, sigma = np.split(columns.astype(np.float64), [2, 3, 6], axis=-1)
     return xy, score[..., 0], xyz, sigma
 

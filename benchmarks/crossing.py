@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 
 from apps.pipeline import Networks, load_networks, observe
 from apps.settings import Settings
+from benchmarks.tracking import compare
 from pose2d.tracker import Tracker
 from posecore.camera import camera_from_fov
-from posecore.oks import joints_box, oks, oks_sigma
 from posecore.skeleton import convert, load_skeleton
-from posecore.track_metrics import TrackFrame, score_tracks
+from posecore.track_metrics import score_tracks
 from posecore.video import VideoReader
 
 VNECT, OPENPOSE = load_skeleton("vnect21"), load_skeleton("openpose18")
-SIGMA = oks_sigma(VNECT)
 STEP = 3  # frames of 1/30 s from one look of the detector to the next
 
 Found = tuple[int, list[int], list[NDArray[np.float64]]]  # frame, numbers, joints (21, 2) of each
@@ -62,11 +61,8 @@ def scores(truth: dict[str, NDArray], found: Iterator[Found]) -> dict[str, Any]:
     frames = []
     for k, ids, people in found:
         xy_px = truth["xy_px"][:, k].astype(np.float64)
-        box = joints_box(xy_px)
-        area = (box[:, 2:] - box[:, :2]).prod(axis=1)
         who = [int(p) for p in np.flatnonzero((truth["visibility"][:, k] > 0).any(axis=1))]
-        alike = [[float(oks(joints, xy_px[p], area[p], SIGMA)) for joints in people] for p in who]
-        frames.append(TrackFrame(who, list(ids), np.array(alike).reshape(len(who), len(people))))
+        frames.append(compare(xy_px, who, ids, np.array(people)))
     return {name: round(value, 3) for name, value in asdict(score_tracks(frames)).items()}
 
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import cv2
 
+from apps.video3d import DEMO
 from posecore.results import JOINTS_2D, JOINTS_3D
 from posecore.video import VideoReader, VideoWriter
 
 ROOT = Path(__file__).resolve().parents[1]
-DEMO = ROOT / "apps" / "assets" / "demo.mp4"
 SIZE_WH = (1280, 720)
 RATE_FPS = 12.5
 LOOK_S = 10.0
@@ -50,7 +50,8 @@ def run(clip: Path, folder: Path, settings: Sequence[str]) -> dict[str, Any]:
     """One run of the program: seconds, and megabytes every LOOK_S."""
     words = [word for setting in settings for word in ("--set", setting)]
     start = time.monotonic()
-    process = subprocess.Popen([sys.executable, str(ROOT / "apps" / "video3d.py"), str(clip), "-o", str(folder), *words])
+    command = [sys.executable, str(ROOT / "apps" / "video3d.py"), str(clip), "-o", str(folder), *words]
+    process = subprocess.Popen(command, stdout=sys.stderr)  # ours is for the table
     held: list[float] = []
     while True:
         try:

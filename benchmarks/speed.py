@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from apps.pipeline import Networks, fit, observe
 from apps.settings import Settings
+from apps.video3d import DEMO
 from backbones.runtime import make_runner
 from backbones.trunk import TRUNKS
 from lift3d.lifter import Lifter
@@ -38,7 +39,6 @@ from posecore.crop import crop_from_detection
 from posecore.video import VideoReader
 
 LOOK_HW = (368, 656)
-DEMO = Path(__file__).resolve().parents[1] / "apps" / "assets" / "demo.mp4"
 
 
 def median_ms(call: Callable[[], Any], repeats: int) -> tuple[float, float]:

@@ -37,9 +37,16 @@ def follow(truth, step, seed):
         noisy[~found] = np.nan
         who = [p for p in rng.permutation(len(xy_px)) if found[p, SHARED].sum() >= JOINTS_MIN and rng.random() > MISSED]
         ids = tracker.update(float(truth["time_s"][t]), [Detection2D(noisy[p], found[p] * 1.0, "vnect21") for p in who])
-        similarity = oks(xy_px[who][:, None], noisy[who], size_px[who, None] ** 2, SIGMA)
-        frames.append(TrackFrame([int(p) for p in who], ids, similarity.reshape(len(who), len(who))))
+        frames.append(compare(xy_px, [int(p) for p in who], ids, noisy[who]))
     return frames
+
+
+def compare(xy_px, who, ids, found_xy_px):
+    """TrackFrame of the people `who`, of all true joints xy_px (P, 21, 2), and of those found (N, 21, 2) as numbers `ids`."""
+    box = joints_box(xy_px[who])
+    area = (box[:, 2:] - box[:, :2]).prod(axis=1)
+    similarity = oks(xy_px[who][:, None], found_xy_px, area[:, None], SIGMA) if ids else np.zeros(0)
+    return TrackFrame(who, ids, similarity.reshape(len(who), len(ids)))
 
 
 def main():
