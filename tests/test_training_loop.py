@@ -153,11 +153,25 @@ def test_average_of_constant_weights_is_themselves():
 
 def test_rate_rises_then_falls_to_its_share():
     config = LoopConfig(warmup_steps=10, final_share=0.1)
-    rates = [rate_at(s, 100, config) for s in range(101)]
+    rates = [rate_at(s, (s - 10) / 90, config) for s in range(101)]
     assert rates[9] == 1
     assert all(a < b for a, b in pairwise(rates[:10]))
     assert all(a >= b for a, b in pairwise(rates[10:]))
     assert rates[100] == pytest.approx(0.1)
+
+
+def test_a_time_limit_ends_a_run_and_takes_the_rate_down_with_the_clock(tmp_path, monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr("training.loop.time.monotonic", lambda: float(next(clock)))
+    config = replace(CONFIG, samples=80_000, time_limit_s=60.0)
+    trainer = Trainer(LineTask(), nn.Linear(1, 1), config, tmp_path)
+    trainer.run(lambda line: None)
+    assert trainer.step == 60  # one second each by this clock, of 10,000
+    assert trainer.progress >= 1
+    assert trainer.optimizer.param_groups[0]["lr"] < 0.1 * CONFIG.learning_rate
+    again = Trainer(LineTask(), nn.Linear(1, 1), config, tmp_path)
+    again.run(lambda line: None)
+    assert again.step == trainer.step  # its time was spent
 
 
 def test_examples_do_not_depend_on_where_a_run_starts():

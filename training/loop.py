@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from backbones.efficientnet_lite import EfficientNetLite0
-from posecore.errors import InputError
+from posecore.errors import ConfigError, InputError
 from training.curves import draw_curves
 from training.parallel import averaged, join, place
 
@@ -26,6 +26,7 @@ class LoopConfig:
     """How long and how fast."""
 
     samples: int = 200_000  # samples seen in all
+    time_limit_s: float = 0.0  # end by then, the rate falling by the clock, where time is what is short; 0: no limit
     batch: int = 32
     learning_rate: float = 1.5e-3  # peak
     trunk_rate: float = 1.0  # of it for the feature extractor (`*.backbone.*`), less where it starts from ImageNet
@@ -67,18 +68,17 @@ class Ema:
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network; quickly in the first steps, so that the start is forgotten."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in network.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[key].lerp_(value, 1 - decay)
-            else:
-                self.state[key].copy_(value)
+        live = network.state_dict()
+        moving = [key for key, value in live.items() if value.dtype.is_floating_point]
+        torch._foreach_lerp_([self.state[key] for key in moving], [live[key] for key in moving], 1 - decay)
+        for key in live.keys() - set(moving):
+            self.state[key].copy_(live[key])
 
 
-def rate_at(step: int, steps: int, config: LoopConfig) -> float:
-    """Learning rate as a share of the peak: linear warm-up, then a cosine."""
+def rate_at(step: int, progress: float, config: LoopConfig) -> float:
+    """Learning rate as a share of the peak: linear warm-up, then a cosine of the run's progress 0..1."""
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
-    progress = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     return config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
@@ -117,7 +117,9 @@ class Trainer:
         freeze_start(self.network, config.freeze_blocks)
         self.optimizer = make_optimizer(self.network, config)
         self.ema = Ema(self.network, config.ema_decay)
-        self.step, self.seen = 0, 0
+        self.step, self.seen, self.spent_s = 0, 0, 0.0
+        if config.time_limit_s and place()[1] > 1:
+            raise ConfigError("loop.time_limit_s is for one process: several would not stop at the same step; set loop.samples")
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "checkpoint.pt").is_file():
             self._resume()
@@ -125,23 +127,31 @@ class Trainer:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Steps of the whole run, if no time limit ends it before."""
         return self.config.samples // self.config.batch
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is behind us, 0..1: of its steps after the warm-up or of its time, whichever is more."""
+        warmup, limit = self.config.warmup_steps, self.config.time_limit_s
+        by_steps = (self.step - warmup) / max(1, self.steps - warmup)
+        return max(0.0, by_steps, self.spent_s / limit if limit else 0.0)
 
     def run(self, say: Callable[[str], None] = print) -> dict[str, Any]:
         """Train to the end; returns the last evaluation, of other processes than the first nothing."""
-        last_log = last_save = time.monotonic()
+        last_log = last_save = now = time.monotonic()
         sums: dict[str, float] = {}
         count, figures = 0, {}
         for batch in self.task.batches(self.config, self.seen):
-            if self.step >= self.steps:
+            if self.step >= self.steps or self.progress >= 1:
                 break
             for name, value in self._one_step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value
+            before, now = now, time.monotonic()
+            self.spent_s += now - before
             if not self.leads:
                 continue
             count += 1
-            now = time.monotonic()
             if now - last_log >= self.config.log_every_s:
                 speed = count * self.config.batch / (now - last_log)
                 self._log({**{k: v / count for k, v in sums.items()}, "samples_per_s": speed}, say)
@@ -159,7 +169,7 @@ class Trainer:
 
     def _one_step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimizer.param_groups:
-            group["lr"] = group["share"] * self.config.learning_rate * rate_at(self.step, self.steps, self.config)
+            group["lr"] = group["share"] * self.config.learning_rate * rate_at(self.step, self.progress, self.config)
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         self.network.train()
         terms = self._loss(batch)
@@ -198,6 +208,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seen": self.seen,
+            "spent_s": self.spent_s,
             "config": asdict(self.config),
         }
         part = self.folder / "checkpoint.part"
@@ -220,4 +231,4 @@ class Trainer:
         for group, own in zip(self.optimizer.param_groups, settings, strict=True):
             group.update(own)
         self.ema.state = state["ema"]
-        self.step, self.seen = state["step"], state["seen"]
+        self.step, self.seen, self.spent_s = state["step"], state["seen"], state.get("spent_s", 0.0)

@@ -61,5 +61,6 @@ def batches(
             worker_init_fn=_start_worker,
             prefetch_factor=4 if workers else None,
             persistent_workers=False,
+            pin_memory=torch.cuda.is_available(),
         )
     )
