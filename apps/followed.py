@@ -64,6 +64,7 @@ class Followed:
     missed: int = 0  # looks that did not, while the lift followed him
     missed_in_a_row: int = 0
     seen_s: float = -np.inf  # by either network
+    found_s: float = -np.inf  # by the detector
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)

@@ -2,7 +2,8 @@
 
 The detector is the slow and the sure one. It looks at the first frame, then every half second, and soon again when somebody
 is lost or nobody is there. In between the lift itself keeps each person: the crop of a frame is the box of the joints that it
-found in the frame before.
+found in the frame before. Where people are close the lift may go over from one to another; there the detector looks often, and
+it alone says who is who.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class DetectSettings:
     """When the detector looks."""
 
     every_s: float = 0.5  # seconds between two looks while all goes well; smaller finds newcomers sooner and is slower
-    retry_s: float = 0.1  # seconds between two looks while somebody is lost or nobody is there
+    retry_s: float = 0.1  # seconds between two looks while somebody is lost, people are close or nobody is there
     retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
     joints_min: int = 6  # of 18 that a detection must have to count; lower for people of whom little is in the picture
     newcomer_score_min: float = 0.3  # score of a detection, 0..1, from which it may be somebody new
@@ -50,8 +51,8 @@ class FollowSettings:
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
     fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
     size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
+    close: float = 0.8  # people are close whose crops' middles lie nearer than this part of the larger one's side
     twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
-    twin_frames: int = 3  # frames in a row after which the younger of such two is given up
     track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
     found_share_min: float = 0.3  # of the detector's looks during a track, that found the person; with less it is a phantom
     forget_s: float = 5.0  # seconds after which an unseen person is no longer waited for; more than tracker.max_lost_s
@@ -109,7 +110,6 @@ class Observer:
         self._cut_finder = CutFinder(cuts)
         self._people: dict[int, Followed] = {}  # of this scene, by the tracker's id
         self._past: list[Followed] = []  # of the scenes before
-        self._twins: dict[tuple[int, int], int] = {}  # frames in a row for which two people were one
         self._looked_s = -np.inf
         self._times_s: list[float] = []
         self._cuts: list[int] = []
@@ -168,16 +168,25 @@ class Observer:
         anyone = any(p.crop is not None for p in self._people.values())
         lost = [p for p in self._people.values() if p.crop is None and p.times_s]
         wanted = any(now_s - p.times_s[-1] <= self._detect.retry_for_s for p in lost)
-        doubted = any(self._is_doubted(p) for p in self._people.values() if p.crop is not None)
+        doubted = any(self._is_doubted(p) or self._is_close(p) for p in self._people.values() if p.crop is not None)
         return self._detect.retry_s if wanted or doubted or not anyone else self._detect.every_s
 
     def _is_doubted(self, person: Followed) -> bool:
         return person.found < self._detect.confirm or person.now < self._follow.doubt_ratio * person.usual
 
+    def _is_close(self, person: Followed) -> bool:
+        """Whether somebody else is so close that the lift may go over to him."""
+        crops = [p.crop for p in self._people.values() if p is not person]
+        return person.crop is not None and any(
+            float(np.abs(c.centre_px - person.crop.centre_px).max()) < self._follow.close * max(c.side_px, person.crop.side_px)
+            for c in crops
+            if c is not None
+        )
+
     def _end_scene(self) -> None:
         self._tracker.reset()
         self._past += self._people.values()
-        self._people, self._twins, self._looked_s = {}, {}, -np.inf
+        self._people, self._looked_s = {}, -np.inf
 
     def _look(self, frame: Frame) -> None:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
@@ -189,9 +198,10 @@ class Observer:
                 self._tracker.drop(person_id)
                 continue
             person = self._people.setdefault(person_id, Followed(None))
-            person.found, person.missed_in_a_row, person.seen_s = person.found + 1, 0, frame.time_s
+            person.found, person.missed_in_a_row = person.found + 1, 0
+            person.found_s = person.seen_s = frame.time_s
             crop = crop_from_detection(detection, self._lifter.input_px)
-            if person.crop is None:
+            if person.crop is None or self._is_close(person):
                 person.crop, person.is_new = crop, True
             else:
                 person.rival = crop
@@ -234,6 +244,8 @@ class Observer:
             return
         person.crop = self._next_crop(pose)
         person.add(frame, pose)
+        if self._is_close(person):
+            return
         known = pose.score >= self._follow.joint_score_min
         seen_xy_px = np.where(known[:, None], pose.xy_px, np.nan)
         self._tracker.observe(frame.time_s, person_id, Detection2D(seen_xy_px, known * pose.score, "vnect21"))
@@ -255,29 +267,25 @@ class Observer:
         return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px)
 
     def _part_twins(self) -> None:
-        """Give up the younger of two people who have been one and the same for some frames, and what was taken for him."""
+        """Of two people who are one in this frame give up him whom the detector found less lately, or else the younger."""
         alive = [i for i, p in self._people.items() if p.crop is not None]
-        pairs = [(a, b) for k, a in enumerate(alive) for b in alive[k + 1 :] if self._are_one(a, b)]
-        self._twins = {pair: self._twins.get(pair, 0) + 1 for pair in pairs}
-        for pair, count in self._twins.items():
-            if not all(i in self._people for i in pair):
-                continue
-            younger = min(pair, key=lambda i: len(self._people[i].rows))
-            if count >= self._follow.twin_frames and self._people[younger].crop is not None:
-                self._give_up(younger, count)
+        for k, a in enumerate(alive):
+            for b in alive[k + 1 :]:
+                if self._are_one(a, b):
+                    self._give_up(min(a, b, key=lambda i: (self._people[i].found_s, len(self._people[i].rows))))
 
-    def _give_up(self, person_id: int, count: int) -> None:
-        """Forget the last rows of a person; who never was apart from the other is struck off, so as not to take his place."""
+    def _give_up(self, person_id: int) -> None:
+        """Strike the last row of a person; who never was apart from the other is struck off, so as not to take his place."""
         person = self._people[person_id]
-        person.forget_last(count)
+        person.forget_last(1)
         person.crop = None
         if not person.rows:
             del self._people[person_id]
             self._tracker.drop(person_id)
 
     def _are_one(self, a: int, b: int) -> bool:
-        one, two = self._people[a], self._people[b]
-        if one.crop is None or two.crop is None:
+        one, two = self._people.get(a), self._people.get(b)
+        if one is None or two is None or one.crop is None or two.crop is None:
             return False
         size_px = min(one.crop.side_px, two.crop.side_px)
         apart_px = np.linalg.norm(one.pose(-1).xy_px - two.pose(-1).xy_px, axis=1)
