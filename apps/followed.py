@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.choice import choose_places
-from posecore.types import Crop, Frame, Pose3D, Track
+from posecore.skeleton import convert, load_skeleton
+from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 
 _USUAL_RATE = 0.03  # of a person's usual confidence, per frame
 _NOWHERE = np.tile(np.array([np.nan] * 2 + [0.0] + [np.nan] * 5, dtype=np.float32), (21, 1))  # no second place
@@ -58,6 +59,7 @@ class Followed:
     crop: Crop | None
     is_new: bool = True
     rival: Crop | None = None
+    last: Crop | None = None  # where he was looked for last, lost or not
     usual: float = 0.0  # confidence, as a slow mean
     now: float = 0.0  # confidence in the last frame
     found: int = 0  # looks that found him
@@ -65,6 +67,7 @@ class Followed:
     missed_in_a_row: int = 0
     seen_s: float = -np.inf  # by either network
     found_s: float = -np.inf  # by the detector
+    found_xy_px: NDArray[np.float64] | None = None  # (21, 2) joints by the detector, NaN where it has none
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
@@ -94,6 +97,12 @@ class Followed:
         """One row as the lift gave it."""
         return Pose3D(*_split(self.rows.array[row, 0]))
 
+    def astray_px(self) -> float:
+        """How far the lift's last joints lie from those that the detector found last."""
+        if self.found_xy_px is None or not len(self.rows):
+            return np.inf
+        return float(np.nanmedian(np.linalg.norm(self.pose(-1).xy_px - self.found_xy_px, axis=1)))
+
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
         frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
@@ -110,6 +119,18 @@ def _split(columns: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDA
     """(..., 21, 8) to xy_px, score, xyz_m, sigma_m."""
     xy, score, xyz, sigma = np.split(columns.astype(np.float64), [2, 3, 6], axis=-1)
     return xy, score[..., 0], xyz, sigma
+
+
+def joints_of(detection: Detection2D) -> NDArray[np.float64]:
+    """(21, 2) a detection's joints in the lift's order, NaN where there are none."""
+    return convert(detection.xy_px, load_skeleton(detection.skeleton), load_skeleton("vnect21")).astype(np.float64)
+
+
+def are_close(one: Crop | None, other: Crop | None, reach: float) -> bool:
+    """Whether the middles of two crops lie nearer, in x and in y, than `reach` of the larger one's side."""
+    if one is None or other is None:
+        return False
+    return float(np.abs(one.centre_px - other.centre_px).max()) < reach * max(one.side_px, other.side_px)
 
 
 def confidence(pose: Pose3D) -> float:

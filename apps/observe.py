@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
-from apps.followed import Followed, confidence
+from apps.followed import Followed, are_close, confidence, joints_of
 from posecore.camera import Camera
 from posecore.crop import crop_from_detection, crop_from_points
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
@@ -51,7 +51,7 @@ class FollowSettings:
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
     fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
     size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
-    close: float = 0.8  # people are close whose crops' middles lie nearer than this part of the larger one's side
+    close: float = 0.6  # people are close whose crops' middles lie nearer than this part of the larger one's side
     twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
     track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
     found_share_min: float = 0.3  # of the detector's looks during a track, that found the person; with less it is a phantom
@@ -175,13 +175,10 @@ class Observer:
         return person.found < self._detect.confirm or person.now < self._follow.doubt_ratio * person.usual
 
     def _is_close(self, person: Followed) -> bool:
-        """Whether somebody else is so close that the lift may go over to him."""
-        crops = [p.crop for p in self._people.values() if p is not person]
-        return person.crop is not None and any(
-            float(np.abs(c.centre_px - person.crop.centre_px).max()) < self._follow.close * max(c.side_px, person.crop.side_px)
-            for c in crops
-            if c is not None
-        )
+        """Whether somebody else is, or was lost just now, so close that the lift may go over to him."""
+        since_s = self._times_s[-1] - self._detect.retry_for_s
+        others = [p.last for p in self._people.values() if p is not person and p.seen_s >= since_s]
+        return any(are_close(person.crop, other, self._follow.close) for other in others)
 
     def _end_scene(self) -> None:
         self._tracker.reset()
@@ -191,7 +188,8 @@ class Observer:
     def _look(self, frame: Frame) -> None:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
         self._looked_s = frame.time_s
-        detections = [d for d in self._detector.detect(frame.rgb) if (d.score > 0).sum() >= self._detect.joints_min]
+        crowd = any(self._is_close(p) for p in self._people.values())
+        detections = [d for d in self._detector.detect(frame.rgb) if self._counts(d, crowd)]
         ids = self._tracker.update(frame.time_s, detections, frame.rgb)
         for person_id, detection in zip(ids, detections, strict=True):
             if person_id not in self._people and detection.person_score < self._detect.newcomer_score_min:
@@ -200,13 +198,19 @@ class Observer:
             person = self._people.setdefault(person_id, Followed(None))
             person.found, person.missed_in_a_row = person.found + 1, 0
             person.found_s = person.seen_s = frame.time_s
+            person.found_xy_px = joints_of(detection)
             crop = crop_from_detection(detection, self._lifter.input_px)
             if person.crop is None or self._is_close(person):
-                person.crop, person.is_new = crop, True
+                person.crop, person.last, person.is_new = crop, crop, True
             else:
                 person.rival = crop
         for person_id in self._people.keys() - set(ids):
             self._miss(person_id, frame.time_s)
+
+    def _counts(self, detection: Detection2D, crowd: bool) -> bool:
+        """Whether a detection is one. Where people are close what is hardly found may be made of the joints of two."""
+        enough = (detection.score > 0).sum() >= self._detect.joints_min
+        return bool(enough and (not crowd or detection.person_score >= self._detect.newcomer_score_min))
 
     def _miss(self, person_id: int, now_s: float) -> None:
         """The detector looked and did not find this person."""
@@ -240,9 +244,10 @@ class Observer:
     def _keep(self, frame: Frame, person_id: int, person: Followed, pose: Pose3D) -> None:
         """Write down a pose and where to look next, or that the person is lost."""
         used, person.crop = person.crop, None
+        person.last = used
         if used is None or not self._is_sure(pose, used):
             return
-        person.crop = self._next_crop(pose)
+        person.crop = person.last = self._next_crop(pose)
         person.add(frame, pose)
         if self._is_close(person):
             return
@@ -267,12 +272,12 @@ class Observer:
         return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px)
 
     def _part_twins(self) -> None:
-        """Of two people who are one in this frame give up him whom the detector found less lately, or else the younger."""
+        """Of two people who are one in this frame give up him whom the detector found less lately, or else further away."""
         alive = [i for i, p in self._people.items() if p.crop is not None]
         for k, a in enumerate(alive):
             for b in alive[k + 1 :]:
                 if self._are_one(a, b):
-                    self._give_up(min(a, b, key=lambda i: (self._people[i].found_s, len(self._people[i].rows))))
+                    self._give_up(min(a, b, key=lambda i: (self._people[i].found_s, -self._people[i].astray_px())))
 
     def _give_up(self, person_id: int) -> None:
         """Strike the last row of a person; who never was apart from the other is struck off, so as not to take his place."""

@@ -24,7 +24,7 @@ class MotionSettings:
 
     speed_sigma: float = 1.5  # sizes per second; speed of a person of whom nothing is known yet
     speed_walk: float = 0.7  # sizes per second and root second; how fast a speed changes; more follows turns, less crossings
-    place_sigma: float = 0.04  # sizes; error of one measured place
+    place_sigma: float = 0.04  # sizes; error of a place measured by all joints; inversely more by fewer
     joint_drift: float = 0.5  # sizes per second unseen; how fast limbs swing out of the pose in which they were seen
     joint_memory_s: float = 1.0  # seconds; a joint unseen for longer is forgotten
 
@@ -80,7 +80,9 @@ class BodyMotion:
         surprise = xy_px - (place + self._offset_px)
         common = np.isfinite(surprise[:, 0])
         if common.any():
-            self._filter.R = np.eye(2) * (self.settings.place_sigma * self.size_px) ** 2
+            # A place told by few joints is that much less sure: half a body beside another is often half the other's.
+            error_px = self.settings.place_sigma * self.size_px * len(common) / common.sum()
+            self._filter.R = np.eye(2) * error_px**2
             self._filter.update((place + np.median(surprise[common], axis=0))[:, None])
         seen = np.isfinite(xy_px[:, 0])
         self._seen_s[seen] = time_s
