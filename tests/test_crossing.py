@@ -62,18 +62,22 @@ def test_crops_are_close_by_the_larger_one_s_side():
     assert not are_close(small, None, 1.0)
 
 
-def test_what_is_hardly_found_counts_alone_but_not_beside_others(tmp_path):
-    class Ghost(World):
-        """From frame 20 the detector sees a body beside everybody, put together from joints of who knows whom."""
+class Ghosts(World):
+    """Whoever is unseen leaves a body that the detector hardly finds, put together from the joints of who knows whom."""
 
-        def detect(self, rgb):
-            found = super().detect(rgb)
-            ghost = [Detection2D(p.xy_px + np.array([3.0, 2.0]), p.score, p.skeleton, 0.2) for p in found]
-            return found + ghost if self.looks[-1] >= 20 else found
+    def detect(self, rgb):
+        found, frame = super().detect(rgb), self.looks[-1]
+        hidden = [camera_to_image(a.xyz_m(frame), CAMERA) for a in self.actors if not a.is_seen(frame)]
+        return found + [Detection2D(xy_px, np.ones(21), "vnect21", 0.2) for xy_px in hidden]
 
-    near = Ghost([Actor((0.3, 0, 4)), Actor((-0.3, 0, 4))])
-    tracks = tracks_of(near, tmp_path)
-    assert [len(t.frame) for t in tracks] == [FRAMES, FRAMES]
+
+@pytest.mark.parametrize(("distance_m", "looked_for"), [(0.6, False), (1.9, True)])
+def test_what_is_hardly_found_does_not_count_beside_others(distance_m, looked_for, tmp_path):
+    world = Ghosts([Actor((-distance_m, 0, 5)), Actor((0, 0, 5), unseen=range(20, FRAMES))])
+    tracks_of(world, tmp_path)
+    sure = World(world.actors)
+    tracks_of(sure, tmp_path)
+    assert (world.lifts > sure.lifts) == looked_for  # the lift tries every place that the detector names
 
 
 def test_a_place_told_by_few_joints_moves_a_body_less():
