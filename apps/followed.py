@@ -101,7 +101,7 @@ class Followed:
         """How far the lift's last joints lie from those that the detector found last."""
         if self.found_xy_px is None or not len(self.rows):
             return np.inf
-        return float(np.nanmedian(np.linalg.norm(self.pose(-1).xy_px - self.found_xy_px, axis=1)))
+        return apart_px(self.pose(-1).xy_px, self.found_xy_px)
 
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
@@ -124,6 +124,13 @@ def _split(columns: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray, NDA
 def joints_of(detection: Detection2D) -> NDArray[np.float64]:
     """(21, 2) a detection's joints in the lift's order, NaN where there are none."""
     return convert(detection.xy_px, load_skeleton(detection.skeleton), load_skeleton("vnect21")).astype(np.float64)
+
+
+def apart_px(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Median distance of the joints (21, 2) that both have; infinite without any."""
+    away = np.linalg.norm(one - other, axis=1)
+    known = np.isfinite(away)
+    return float(np.median(away[known])) if known.any() else np.inf
 
 
 def are_close(one: Crop | None, other: Crop | None, reach: float) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
-from apps.followed import Followed, are_close, confidence, joints_of
+from apps.followed import Followed, apart_px, are_close, confidence, joints_of
 from posecore.camera import Camera
 from posecore.crop import crop_from_detection, crop_from_points
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
@@ -293,5 +293,4 @@ class Observer:
         if one is None or two is None or one.crop is None or two.crop is None:
             return False
         size_px = min(one.crop.side_px, two.crop.side_px)
-        apart_px = np.linalg.norm(one.pose(-1).xy_px - two.pose(-1).xy_px, axis=1)
-        return float(np.median(apart_px)) < self._follow.twin_distance * size_px
+        return apart_px(one.pose(-1).xy_px, two.pose(-1).xy_px) < self._follow.twin_distance * size_px
