@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +68,7 @@ class Followed:
     missed_in_a_row: int = 0
     seen_s: float = -np.inf  # by either network
     found_s: float = -np.inf  # by the detector
-    found_xy_px: NDArray[np.float64] | None = None  # (21, 2) joints by the detector, NaN where it has none
+    found_xy_px: NDArray[np.float64] = field(default_factory=lambda: np.full((21, 2), np.nan))  # joints by the detector then
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
@@ -97,12 +98,6 @@ class Followed:
         """One row as the lift gave it."""
         return Pose3D(*_split(self.rows.array[row, 0]))
 
-    def astray_px(self) -> float:
-        """How far the lift's last joints lie from those that the detector found last."""
-        if self.found_xy_px is None or not len(self.rows):
-            return np.inf
-        return apart_px(self.pose(-1).xy_px, self.found_xy_px)
-
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
         frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
@@ -131,6 +126,12 @@ def apart_px(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     away = np.linalg.norm(one - other, axis=1)
     known = np.isfinite(away)
     return float(np.median(away[known])) if known.any() else np.inf
+
+
+def is_another_s(pose: Pose3D, person: Followed, others: Sequence[Followed]) -> bool:
+    """Whether a pose lies nearer to what the detector found of one of the others, no less lately, than of this person."""
+    own_px = apart_px(pose.xy_px, person.found_xy_px)
+    return any(apart_px(pose.xy_px, p.found_xy_px) < own_px for p in others if p.found_s >= person.found_s)
 
 
 def are_close(one: Crop | None, other: Crop | None, reach: float) -> bool:

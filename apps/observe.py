@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
-from apps.followed import Followed, apart_px, are_close, confidence, joints_of
+from apps.followed import Followed, apart_px, are_close, confidence, is_another_s, joints_of
 from posecore.camera import Camera
 from posecore.crop import crop_from_detection, crop_from_points
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
@@ -176,9 +176,12 @@ class Observer:
 
     def _is_close(self, person: Followed) -> bool:
         """Whether somebody else is, or was lost just now, so close that the lift may go over to him."""
+        return bool(self._close_to(person, person.crop))
+
+    def _close_to(self, person: Followed, crop: Crop | None) -> list[Followed]:
         since_s = self._times_s[-1] - self._detect.retry_for_s
-        others = [p.last for p in self._people.values() if p is not person and p.seen_s >= since_s]
-        return any(are_close(person.crop, other, self._follow.close) for other in others)
+        others = [p for p in self._people.values() if p is not person and p.seen_s >= since_s]
+        return [p for p in others if are_close(crop, p.last, self._follow.close)]
 
     def _end_scene(self) -> None:
         self._tracker.reset()
@@ -245,7 +248,7 @@ class Observer:
         """Write down a pose and where to look next, or that the person is lost."""
         used, person.crop = person.crop, None
         person.last = used
-        if used is None or not self._is_sure(pose, used):
+        if used is None or not self._is_sure(pose, used) or is_another_s(pose, person, self._close_to(person, used)):
             return
         person.crop = person.last = self._next_crop(pose)
         person.add(frame, pose)
@@ -272,12 +275,12 @@ class Observer:
         return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px)
 
     def _part_twins(self) -> None:
-        """Of two people who are one in this frame give up him whom the detector found less lately, or else further away."""
+        """Of two people who are one in this frame give up him whom the detector found less lately, or else the younger."""
         alive = [i for i, p in self._people.items() if p.crop is not None]
         for k, a in enumerate(alive):
             for b in alive[k + 1 :]:
                 if self._are_one(a, b):
-                    self._give_up(min(a, b, key=lambda i: (self._people[i].found_s, -self._people[i].astray_px())))
+                    self._give_up(min(a, b, key=lambda i: (self._people[i].found_s, len(self._people[i].rows))))
 
     def _give_up(self, person_id: int) -> None:
         """Strike the last row of a person; who never was apart from the other is struck off, so as not to take his place."""

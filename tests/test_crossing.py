@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.followed import are_close
+from apps.followed import Followed, are_close, is_another_s
 from apps.observe import FollowSettings
 from apps.pipeline import observe
 from apps.settings import Settings
@@ -13,7 +13,7 @@ from benchmarks.crossing import without
 from pose2d.motion import BodyMotion, MotionSettings
 from posecore.camera import camera_to_image
 from posecore.track_metrics import TrackFrame
-from posecore.types import Crop, Detection2D
+from posecore.types import Crop, Detection2D, Pose3D
 from posecore.video import VideoReader
 from tests.fakes import CAMERA, Actor, World
 
@@ -52,6 +52,19 @@ def test_without_the_watch_over_who_is_close_they_swap(tmp_path):
     world = crossing(1.0, 1.0, True)
     tracks = tracks_of(world, tmp_path, replace(Settings(), follow=FollowSettings(close=0.0)))
     assert any(len({who_is(world, int(f), xy) for f, xy in zip(t.frame, t.xy_px, strict=True)}) > 1 for t in tracks)
+
+
+def test_a_pose_is_his_whom_the_detector_found_nearest():
+    def found(x: float, time_s: float) -> Followed:
+        return Followed(None, found_s=time_s, found_xy_px=np.full((21, 2), x))
+
+    pose = Pose3D(np.full((21, 2), 10.0), np.ones(21), np.zeros((21, 3)), np.ones((21, 2)))
+    him, nearer, further = found(14.0, 1.0), found(9.0, 1.0), found(20.0, 1.0)
+    assert is_another_s(pose, him, [further, nearer])
+    assert not is_another_s(pose, him, [further])
+    assert not is_another_s(pose, him, [found(9.0, 0.9)])  # he may have gone on since
+    assert is_another_s(pose, Followed(None), [further])  # of whom nothing is known
+    assert not is_another_s(pose, him, [])
 
 
 def test_crops_are_close_by_the_larger_one_s_side():
