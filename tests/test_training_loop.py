@@ -174,6 +174,12 @@ def test_a_time_limit_ends_a_run_and_takes_the_rate_down_with_the_clock(tmp_path
     assert again.step == trainer.step  # its time was spent
 
 
+def test_a_time_limit_is_refused_to_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.loop.place", lambda: (0, 2))
+    with pytest.raises(ConfigError, match=r"set loop\.samples"):
+        Trainer(LineTask(), nn.Linear(1, 1), replace(CONFIG, time_limit_s=60.0), tmp_path)
+
+
 def test_examples_do_not_depend_on_where_a_run_starts():
     late = next(iter(batches(LineTask().make, 8, 1, 16, 64, workers=0)))
     whole = list(batches(LineTask().make, 8, 1, 0, 64, workers=0))
