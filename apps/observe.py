@@ -39,6 +39,11 @@ class DetectSettings:
     confirm: int = 2  # looks that must find a newcomer before the detector rests
     missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
 
+    def counts(self, detection: Detection2D, crowd: bool) -> bool:
+        """Whether a detection is one. Where people are close what is hardly found may be made of the joints of two."""
+        enough = (detection.score > 0).sum() >= self.joints_min
+        return bool(enough and (not crowd or detection.person_score >= self.newcomer_score_min))
+
 
 @dataclass(frozen=True)
 class FollowSettings:
@@ -192,7 +197,7 @@ class Observer:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
         self._looked_s = frame.time_s
         crowd = any(self._is_close(p) for p in self._people.values())
-        detections = [d for d in self._detector.detect(frame.rgb) if self._counts(d, crowd)]
+        detections = [d for d in self._detector.detect(frame.rgb) if self._detect.counts(d, crowd)]
         ids = self._tracker.update(frame.time_s, detections, frame.rgb)
         for person_id, detection in zip(ids, detections, strict=True):
             if person_id not in self._people and detection.person_score < self._detect.newcomer_score_min:
@@ -209,11 +214,6 @@ class Observer:
                 person.rival = crop
         for person_id in self._people.keys() - set(ids):
             self._miss(person_id, frame.time_s)
-
-    def _counts(self, detection: Detection2D, crowd: bool) -> bool:
-        """Whether a detection is one. Where people are close what is hardly found may be made of the joints of two."""
-        enough = (detection.score > 0).sum() >= self._detect.joints_min
-        return bool(enough and (not crowd or detection.person_score >= self._detect.newcomer_score_min))
 
     def _miss(self, person_id: int, now_s: float) -> None:
         """The detector looked and did not find this person."""

@@ -17,18 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.followed import joints_of
 from apps.pipeline import Networks, load_networks, observe
 from apps.settings import Settings
 from benchmarks.tracking import compare
 from pose2d.tracker import Tracker
 from posecore.camera import camera_from_fov
-from posecore.skeleton import convert, load_skeleton
 from posecore.track_metrics import TrackFrame, score_tracks
 from posecore.video import VideoReader
+from training.synthetic.labels import Visibility
 
-VNECT, OPENPOSE = load_skeleton("vnect21"), load_skeleton("openpose18")
 SAME = 0.5  # OKS from which what was found is a person
-BEHIND_ONESELF = 2  # visibility code of a joint that only the own body hides
 IN_SIGHT = 6  # of 21 joints, from which a person must be found, as the program asks of a detection
 STEP = 3  # frames of 1/30 s from one look of the detector to the next
 
@@ -37,16 +36,12 @@ Found = tuple[int, list[int], list[NDArray[np.float64]]]  # frame, numbers, join
 
 def with_detector(clip: Path, networks: Networks, settings: Settings) -> Iterator[Found]:
     """Detector and tracker, every STEP frames."""
-    tracker, detect = Tracker(settings.tracker), settings.detect
+    tracker = Tracker(settings.tracker)
     for frame in VideoReader(clip):
         if frame.index % STEP == 0:
-            people = [
-                p
-                for p in networks.detector.detect(frame.rgb)
-                if (p.score > 0).sum() >= detect.joints_min and p.person_score >= detect.newcomer_score_min
-            ]
+            people = [p for p in networks.detector.detect(frame.rgb) if settings.detect.counts(p, crowd=True)]
             ids = tracker.update(frame.time_s, people, frame.rgb)
-            yield frame.index, ids, [convert(p.xy_px, OPENPOSE, VNECT) for p in people]
+            yield frame.index, ids, [joints_of(p) for p in people]
 
 
 def with_program(clip: Path, networks: Networks, settings: Settings) -> Iterator[Found]:
@@ -64,10 +59,10 @@ def scores(truth: dict[str, NDArray], found: Iterator[Found]) -> dict[str, Any]:
     frames = []
     for k, ids, people in found:
         xy_px = truth["xy_px"][:, k].astype(np.float64)
-        seen = (truth["visibility"][:, k] >= BEHIND_ONESELF).sum(axis=1) >= IN_SIGHT
+        seen = (truth["visibility"][:, k] >= Visibility.BEHIND_SELF).sum(axis=1) >= IN_SIGHT
         everybody = compare(xy_px, list(range(len(xy_px))), ids, np.array(people))
         frames.append(without(everybody, np.flatnonzero(~seen)))
-    return {name: round(value, 3) for name, value in asdict(score_tracks(frames)).items()}
+    return {name: round(value, 3) for name, value in asdict(score_tracks(frames, SAME)).items()}
 
 
 def without(frame: TrackFrame, hidden: NDArray[np.int64]) -> TrackFrame:
