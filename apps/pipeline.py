@@ -17,6 +17,7 @@ from apps.camera_choice import choose_camera, turn_to_camera
 from apps.observe import Detector, Lifter, Observer
 from apps.overlay import Overlay
 from apps.progress import Progress
+from apps.revise import strike_misplaced
 from apps.settings import Settings
 from posecore import results, stages
 from posecore.camera import Camera
@@ -145,6 +146,9 @@ def observe(
         if watcher is not None:
             watcher.close()
     tracks, warnings = observer.tracks(reader.rate_fps)
+    tracks, struck = strike_misplaced(tracks, settings.revise)
+    if struck:
+        warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
     clip = observer.clip(reader.rate_fps)
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings))
 

@@ -8,6 +8,7 @@ from typing import Literal
 from apps.camera_choice import CameraSettings
 from apps.cuts import CutSettings
 from apps.observe import DetectSettings, FollowSettings
+from apps.revise import ReviseSettings
 from fitting.settings import FitSettings
 from pose2d.codec import DecodeSettings
 from pose2d.tracker import TrackerSettings
@@ -62,5 +63,6 @@ class Settings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     follow: FollowSettings = field(default_factory=FollowSettings)
     cuts: CutSettings = field(default_factory=CutSettings)
+    revise: ReviseSettings = field(default_factory=ReviseSettings)
     fit: FitSettings = field(default_factory=FitSettings)
     output: OutputSettings = field(default_factory=OutputSettings)

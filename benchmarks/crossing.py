@@ -1,15 +1,15 @@
 """Do people who cross keep their numbers, with the real networks? `python -m benchmarks.crossing CLIP.mp4 ...`
 
 Clips of `apps/render.py clip --people 3 --crossing`, each with its truth beside it. Per clip: the detector ten times a second
-and the tracker; then what the program does, whose lift follows people between two looks. Whoever is hidden but for a few joints
-need not be found, and may be. benchmarks/tracking.py measures the tracker alone.
+and the tracker; the tracks of the program, whose lift follows people between two looks; and what it writes after the fit.
+Whoever is hidden but for a few joints need not be found, and may be. benchmarks/tracking.py measures the tracker alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.followed import joints_of
-from apps.pipeline import Networks, load_networks, observe
+from apps.pipeline import Networks, fit, load_networks, observe
 from apps.settings import Settings
 from benchmarks.tracking import compare
 from pose2d.tracker import Tracker
 from posecore.camera import camera_from_fov
 from posecore.track_metrics import TrackFrame, score_tracks
+from posecore.types import Motion, Track
 from posecore.video import VideoReader
 from training.synthetic.labels import Visibility
 
@@ -44,17 +45,28 @@ def with_detector(clip: Path, networks: Networks, settings: Settings) -> Iterato
             yield frame.index, ids, [joints_of(p) for p in people]
 
 
-def with_program(clip: Path, networks: Networks, settings: Settings) -> Iterator[Found]:
-    """The tracks that the program writes, frame by frame."""
+def with_program(clip: Path, networks: Networks, settings: Settings) -> tuple[list[Found], list[Found]]:
+    """The program, frame by frame: the tracks of its networks, and the motions fitted to them, whose short gaps are bridged."""
     reader = VideoReader(clip)
     camera = camera_from_fov(reader.size_wh, 54, "benchmark")
     observed = observe(reader, networks, camera, settings, quiet=True)
-    for k in range(len(observed.clip.time_s)):
-        rows = [(track, int(row)) for track in observed.tracks for row in np.flatnonzero(track.frame == k)]
-        yield k, [track.person for track, _ in rows], [track.xy_px[row] for track, row in rows]
+    motions = fit(observed.clip, observed.tracks, camera, settings)
+    frames = len(observed.clip.time_s)
+    return by_frame(observed.tracks, frames), by_frame(motions, frames)
 
 
-def scores(truth: dict[str, NDArray], found: Iterator[Found]) -> dict[str, Any]:
+def by_frame(people: Sequence[Track | Motion], frames: int) -> list[Found]:
+    """Who is where, frame by frame; rows that a motion left empty are nobody."""
+    found: list[Found] = [(k, [], []) for k in range(frames)]
+    for person in people:
+        for k, xy_px in zip(person.frame, person.xy_px, strict=True):
+            if np.isfinite(xy_px).all():
+                found[k][1].append(person.person)
+                found[k][2].append(xy_px)
+    return found
+
+
+def scores(truth: dict[str, NDArray], found: Iterable[Found]) -> dict[str, Any]:
     """Tracking measures against everybody in sight, without what was found of others who are there."""
     frames = []
     for k, ids, people in found:
@@ -84,9 +96,11 @@ def main() -> None:
     for clip in options.clip:
         with np.load(clip.with_suffix(".truth.npz")) as stored:
             truth = {name: stored[name] for name in ("xy_px", "visibility")}
+        tracks, motions = with_program(clip, networks, settings)
         table[clip.name] = {
             "detector and tracker": scores(truth, with_detector(clip, networks, settings)),
-            "the program": scores(truth, with_program(clip, networks, settings)),
+            "the program's tracks": scores(truth, tracks),
+            "the program": scores(truth, motions),
         }
     print(json.dumps(table, indent=1))
 

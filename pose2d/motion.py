@@ -34,6 +34,13 @@ def comparable_xy_px(detection: Detection2D) -> Floats:
     return convert(detection.xy_px, load_skeleton(detection.skeleton), SKELETON).astype(np.float64)
 
 
+def body_size_px(xy_px: Floats) -> Floats:
+    """(...,) root of the area of the box around joints (..., 18, 2), never thought thinner than a third of its length."""
+    box = joints_box(xy_px)
+    sides = box[..., 2:] - box[..., :2]
+    return np.sqrt(np.maximum(np.maximum(sides.prod(axis=-1), sides.max(axis=-1) ** 2 / 3), 1.0))
+
+
 class BodyMotion:
     """One person's motion. Joints are kept relative to the filtered place, each as last seen."""
 
@@ -51,10 +58,8 @@ class BodyMotion:
 
     @property
     def size_px(self) -> float:
-        """Square root of the area of the box around the joints, which is never thought thinner than a third of its length."""
-        box = joints_box(self._offset_px)
-        sides = box[2:] - box[:2]
-        return float(np.sqrt(max(sides.prod(), sides.max() ** 2 / 3, 1.0)))
+        """Size of the body as last seen."""
+        return float(body_size_px(self._offset_px))
 
     @property
     def last_xy_px(self) -> Floats:

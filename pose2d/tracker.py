@@ -8,6 +8,7 @@ Clothes count where the settings say so and pictures are given (pose2d.appearanc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from pose2d.appearance import blend_looks, look_log_odds, look_of
-from pose2d.motion import SKELETON, BodyMotion, MotionSettings, comparable_xy_px
+from pose2d.motion import SKELETON, BodyMotion, MotionSettings, body_size_px, comparable_xy_px
 from posecore.errors import InputError
 from posecore.oks import joints_box, oks, oks_sigma
 from posecore.types import Detection2D, Floats
 
 SIGMA = oks_sigma(SKELETON)
+UNSEEN_JOINTS = np.full((18, 2), np.nan)
 UNSEEN = np.full((3, 3), np.nan)  # the look of somebody who was never looked at
 
 
@@ -29,7 +31,7 @@ UNSEEN = np.full((3, 3), np.nan)  # the look of somebody who was never looked at
 class TrackerSettings:
     """When two sightings are one person. Sizes are the person's own (MotionSettings)."""
 
-    max_lost_s: float = 2.0  # seconds; a person unseen for longer gets a new number when it comes back
+    max_lost_s: float = 3.0  # seconds; a person unseen for longer gets a new number when it comes back
     strangers_per_size: float = 1 / 200  # people per square size; how crowded with newcomers it is; more means more new numbers
     place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
@@ -40,6 +42,9 @@ class TrackerSettings:
     stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
     tumble_odds: float = 0.05  # 0..1; how likely somebody takes on quite another pose between two looks, as in a jump or a turn
     tumble_reach: float = 0.25  # sizes; how far the middle of the body's box may jump with it
+    double_odds: float = 0.1  # 0..1; how likely a newcomer found on somebody else's body is a person of his own
+    double_oks: float = 0.1  # OKS from which one detection lies on another's body
+    double_looks: int = 3  # times that such a newcomer must be found to count as much as the others
     motion: MotionSettings = field(default_factory=MotionSettings)  # of the filter that follows a body's place
 
 
@@ -50,6 +55,7 @@ class Tracker:
         self.settings = settings or TrackerSettings()
         self._people: dict[int, BodyMotion] = {}
         self._look_of: dict[int, Floats] = {}
+        self._doubted: Counter[int] = Counter()  # times that a newcomer must still be found to be no double
         self._born = 0
 
     def update(self, time_s: float, detections: Sequence[Detection2D], rgb: NDArray[np.uint8] | None = None) -> list[int]:
@@ -72,7 +78,10 @@ class Tracker:
                 self._born += 1
                 person = self._born
                 self._people[person] = BodyMotion(time_s, xy_px, self.settings.motion)
+                if self._is_double(d, found):
+                    self._doubted[person] = self.settings.double_looks
             ids.append(person)
+            self._doubted[person] -= 1
             if looks is not None:
                 self._look_of[person] = blend_looks(self._look_of.get(person, looks[d]), looks[d])
         return ids
@@ -94,11 +103,13 @@ class Tracker:
         """Give a person up now; unknown numbers are ignored."""
         self._people.pop(person, None)
         self._look_of.pop(person, None)
+        self._doubted.pop(person, None)
 
     def reset(self) -> None:
         """Give everybody up: after a cut nobody is where they were."""
         self._people.clear()
         self._look_of.clear()
+        self._doubted.clear()
 
     def _match(self, people: list[int], found: list[Floats], time_s: float, looks: list[Floats] | None) -> dict[int, int]:
         """Row of the person by index of the detection."""
@@ -108,7 +119,8 @@ class Tracker:
         if looks is not None:
             known = np.stack([self._look_of.get(person, UNSEEN) for person in people])
             log_odds += self.settings.appearance * look_log_odds(known[:, None], np.stack(looks))
-        log_odds = np.maximum(log_odds, 0.0)
+        doubted = np.array([self._doubted[person] > 0 for person in people])
+        log_odds = np.maximum(log_odds + np.log(self.settings.double_odds) * doubted[:, None], 0.0)
         rows, columns = linear_sum_assignment(log_odds, maximize=True)
         return {int(d): int(p) for p, d in zip(rows, columns, strict=True) if log_odds[p, d] > 0}
 
@@ -128,6 +140,12 @@ class Tracker:
         tumbled = _place_log_likelihood(between, reach, size_px, self.settings)
         guesses = (moved, stopped + np.log(self.settings.stop_odds), tumbled + np.log(self.settings.tumble_odds))
         return np.max(guesses, axis=0) - np.log(self.settings.strangers_per_size)
+
+    def _is_double(self, which: int, found: Sequence[Floats]) -> bool:
+        """Whether one of the detections (18, 2) of a frame lies on the body of another."""
+        others = np.stack([xy_px for d, xy_px in enumerate(found) if d != which] or [UNSEEN_JOINTS])
+        area_px = np.square(body_size_px(others))
+        return bool((oks(found[which], others, area_px, SIGMA) >= self.settings.double_oks).any())
 
     def _joints(self, detection: Detection2D) -> Floats:
         xy_px = comparable_xy_px(detection)

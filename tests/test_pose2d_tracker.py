@@ -96,6 +96,27 @@ def test_a_tumble_takes_nobody_elses_number():
     assert tracker.update(1.05, [seen(two), seen(turned(one, np.pi / 2))]) == [2, 1]
 
 
+@pytest.mark.parametrize(("odds", "wanted"), [(0.1, [1]), (1.0, [3])])
+def test_a_double_does_not_take_the_number_of_whom_it_lies_on(odds, wanted):
+    """The detector once makes a third body of the joints of two; then it finds one of the two, where the third was."""
+    tracker, one, two = Tracker(TrackerSettings(double_odds=odds)), upright(300, 50, 200), upright(340, 50, 200)
+    for time_s in steady(1, 15):
+        assert tracker.update(time_s, [seen(one), seen(two)]) == [1, 2]
+    third = one + [12.0, 0.0]
+    assert tracker.update(1.05, [seen(one), seen(two), seen(third)]) == [1, 2, 3]
+    assert tracker.update(1.10, [seen(one + [12.0, 0.0])]) == wanted
+
+
+def test_a_double_that_stays_is_somebody():
+    """Whoever is found again and again counts as much as the others in the end, however close he stood at first."""
+    tracker, one = Tracker(TrackerSettings(double_odds=1e-3)), upright(300, 50, 200)
+    for time_s in steady(1, 15):
+        tracker.update(time_s, [seen(one)])
+    for time_s in (1.05, 1.1, 1.15, 1.2):
+        assert tracker.update(time_s, [seen(one), seen(one + [14.0, 0.0])]) == [1, 2]
+    assert tracker.update(1.25, [seen(one + [13.0, 0.0])]) == [2]
+
+
 def test_people_are_given_up_in_time():
     tracker = Tracker(TrackerSettings(max_lost_s=0.5))
     person = seen(upright(100, 50, 200))

@@ -1,0 +1,71 @@
+"""Rows in which one person lies where another must have been are struck, and no others."""
+
+import numpy as np
+import pytest
+
+from apps.revise import ReviseSettings, strike_misplaced
+from posecore.types import Track
+
+FRAMES = 40
+RATE = 20.0
+BODY_PX = np.random.default_rng(3).uniform([-30, -100], [30, 100], (21, 2))
+GAP = range(12, 17)  # frames for which the one in front is not found
+
+
+def walker(person: int, start_px: float, speed_px: float, without: range = range(0)) -> Track:
+    """Somebody who walks along x at so many pixels a frame; frames of `without` are missing."""
+    frame = np.array([f for f in range(FRAMES) if f not in without])
+    xy = BODY_PX + np.array([1.0, 0.0]) * (start_px + speed_px * frame)[:, None, None]
+    score = np.ones((len(frame), 21))
+    return Track(person, frame, frame / RATE, xy, score, np.zeros((*score.shape, 3)), np.ones((*score.shape, 2)))
+
+
+def laid_on(track: Track, other: Track, frames: range) -> Track:
+    """The track with the joints that the other has in these frames, and 3 px of noise on them."""
+    rng = np.random.default_rng(5)
+    for f in frames:
+        track.xy_px[track.frame == f] = other.xy_px[other.frame == f] + rng.normal(0, 3, (21, 2))
+    return track
+
+
+FRONT = walker(1, 0, 3, without=GAP)
+
+
+def test_rows_on_somebody_else_are_struck_and_the_others_kept():
+    taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
+    (front, behind), count = strike_misplaced([FRONT, taken], ReviseSettings())
+    assert count == len(GAP)
+    assert front is FRONT
+    np.testing.assert_array_equal(behind.frame, [f for f in range(FRAMES) if f not in GAP])
+    clean = walker(2, 140, -3, without=GAP)
+    for name in ("time_s", "xy_px", "score", "xyz_m", "sigma_m"):
+        np.testing.assert_array_equal(getattr(behind, name), getattr(clean, name))
+
+
+@pytest.mark.parametrize("start_px", [4.0, 12.0, 140.0])
+def test_who_goes_his_own_way_beside_a_gap_is_kept(start_px):
+    rows = [FRONT, walker(2, start_px, 3), walker(3, 90 + start_px, -3)]
+    tracks, count = strike_misplaced(rows, ReviseSettings())
+    assert count == 0
+    assert all(a is b for a, b in zip(tracks, rows, strict=True))
+
+
+@pytest.mark.parametrize("missing", [range(GAP[0]), range(GAP[-1] + 1, FRAMES)])
+def test_a_row_without_its_own_before_and_after_is_kept(missing):
+    taken = laid_on(walker(2, 140, -3, without=missing), walker(1, 0, 3), GAP)  # who comes or goes in the gap: where was he?
+    assert strike_misplaced([FRONT, taken], ReviseSettings())[1] == 0
+
+
+def test_a_long_absence_is_believed():
+    taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
+    gap_s = (len(GAP) + 1) / RATE
+    assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=gap_s + 0.01))[1] == len(GAP)
+    assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=gap_s - 0.01))[1] == 0
+    assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=0.0))[1] == 0
+
+
+def test_the_order_of_people_does_not_matter():
+    taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
+    (behind, _), count = strike_misplaced([taken, FRONT], ReviseSettings())
+    assert count == len(GAP)
+    assert len(behind.frame) == FRAMES - len(GAP)
