@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from apps.cuts import CutFinder, CutSettings
 from apps.followed import Followed, apart_px, are_close, confidence, is_another_s, joints_of
 from posecore.camera import Camera
-from posecore.crop import crop_from_detection, crop_from_points
+from posecore.crop import crop_from_detection, crop_from_points, upright_turn
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.stages import Clip
 from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
@@ -263,7 +263,7 @@ class Observer:
         known = pose.score >= self._follow.joint_score_min
         if confidence(pose) < self._follow.score_min or known[_LIMBS].sum() < self._follow.limb_joints_min:
             return False
-        size_px = float(np.ptp(pose.xy_px[known], axis=0).max())
+        size_px = float(np.ptp(crop.to_crop(pose.xy_px[known]), axis=0).max()) / crop.scale
         return size_px >= max(self._follow.fill_min * crop.side_px, self._follow.size_min_px)
 
     def _next_crop(self, pose: Pose3D) -> Crop | None:
@@ -272,7 +272,8 @@ class Observer:
         if pose.second is not None:
             known = pose.second.score >= self._follow.second_score_min
             xy_px, score = np.concatenate([xy_px, pose.second.xy_px[known]]), np.concatenate([score, pose.second.score[known]])
-        return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px)
+        turn_rad = upright_turn(pose.xy_px, pose.score >= self._follow.joint_score_min, load_skeleton("vnect21"))
+        return crop_from_points(xy_px, score >= self._follow.joint_score_min, self._lifter.input_px, turn_rad=turn_rad)
 
     def _part_twins(self) -> None:
         """Of two people who are one in this frame give up him whom the detector found less lately, or else the younger."""

@@ -69,6 +69,7 @@ class Lifter:
     def _pose(self, maps: NDArray[np.float32], crop: Crop, camera: Camera) -> Pose3D:
         first, second = decode_twice(maps, self._skeleton.root)
         R_camera_crop = rotation_to_ray(image_to_ray(crop.centre_px, camera))
+        R_camera_crop[:, :2] = R_camera_crop[:, :2] @ crop.R_image_crop
         other = self._in_camera(second, crop, R_camera_crop)
         return replace(self._in_camera(first, crop, R_camera_crop), second=other)
 

@@ -7,38 +7,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import scale_xy_px
+from posecore.skeleton import Skeleton, load_skeleton
 from posecore.types import Crop, Detection2D
 
 MARGIN = 1.35  # side of the crop over the longer side of the joints' box; training jitters around it
 MIN_SIDE_PX = 16.0
+GROWTH = 1.12  # of a detection's box, for the parts of the body that the detector does not know
+UPRIGHT_RAD = 0.7  # turn of the window with somebody who lies
 UPRIGHT = np.eye(2)
 
 
-def crop_from_points(xy_px: NDArray, known: NDArray, size_px: int, margin: float = MARGIN) -> Crop | None:
-    """Square crop around the joints xy_px (J, 2) marked in `known` (J,); None with fewer than two of them."""
+def crop_from_points(
+    xy_px: NDArray, known: NDArray, size_px: int, margin: float = MARGIN, turn_rad: float = 0.0
+) -> Crop | None:
+    """Square crop, turned clockwise by `turn_rad`, around the joints xy_px (J, 2) marked in `known` (J,); None with fewer than
+    two of them."""
     points = xy_px[known & np.isfinite(xy_px).all(axis=1)]
     if len(points) < 2:
         return None
-    low, high = points.min(axis=0), points.max(axis=0)
+    R_image_crop = Crop(points[0], 1.0, 1, turn_rad).R_image_crop
+    low, high = (points @ R_image_crop).min(axis=0), (points @ R_image_crop).max(axis=0)
     side = max(float((high - low).max()) * margin, MIN_SIDE_PX)
-    return Crop((low + high) / 2, side, size_px)
+    return Crop((low + high) / 2 @ R_image_crop.T, side, size_px, turn_rad)
 
 
 def crop_from_detection(detection: Detection2D, size_px: int, margin: float = MARGIN) -> Crop | None:
     """Crop around a detected person. The detector knows neither head top, hands nor toes, so its box first grows."""
     known = np.isfinite(detection.xy_px).all(axis=1) & (detection.score > 0)
-    points = detection.xy_px[known]
-    if len(points) < 2:
-        return None
-    low, high = points.min(axis=0), points.max(axis=0)
-    grow = 0.06 * float((high - low).max())
-    corners = np.array([low - grow, high + grow])
-    return crop_from_points(corners, np.ones(2, dtype=bool), size_px, margin)
+    turn_rad = upright_turn(detection.xy_px, known, load_skeleton(detection.skeleton))
+    return crop_from_points(detection.xy_px, known, size_px, GROWTH * margin, turn_rad)
+
+
+def upright_turn(xy_px: NDArray, known: NDArray, skeleton: Skeleton) -> float:
+    """The angle in radians, clockwise, by which a window should turn with a person who leans; 0 where that cannot be told.
+
+    The network that looks into the window has seen few people who lean. The turn is UPRIGHT_RAD times the sine of the lean of
+    neck above hips and ankles: half of it or more where it is moderate, nothing for somebody who stands on his hands, since
+    which way is down tells something of the pose.
+    """
+    where = {joint: xy_px[k] for k, joint in enumerate(skeleton.joints) if known[k] and np.isfinite(xy_px[k]).all()}
+    pairs = [
+        [where[f"{side}_{joint}"] for side in ("left", "right") if f"{side}_{joint}" in where] for joint in ("hip", "ankle")
+    ]
+    below = [np.mean(pair, axis=0) for pair in pairs if pair]
+    if "neck" not in where or not below:
+        return 0.0
+    up = where["neck"] - np.mean(below, axis=0)
+    length = float(np.hypot(*up))
+    return UPRIGHT_RAD * float(up[0]) / length if length > 0 else 0.0
 
 
 def turned_matrix(crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.float64]:
     """(2, 3) image pixels to crop pixels, turned about the crop's centre by `turn` (2, 2), a rotation or a mirrored one."""
-    A = crop.scale * turn
+    A = crop.scale * turn @ crop.R_image_crop.T
     return np.column_stack([A, (crop.size_px - 1) / 2 - A @ crop.centre_px])
 
 
@@ -48,7 +69,7 @@ def cut_crop(rgb: NDArray[np.uint8], crop: Crop, turn: NDArray[np.float64] = UPR
     Black outside the picture (as VNect). Strong reductions average first, so that nothing flickers.
     """
     if crop.scale < 0.5:
-        rgb, crop = _shrink(rgb, crop, float(np.abs(turn[0]).sum()))
+        rgb, crop = _shrink(rgb, crop, float(np.abs((turn @ crop.R_image_crop.T)[0]).sum()))
     size = (crop.size_px, crop.size_px)
     return cv2.warpAffine(rgb, turned_matrix(crop, turn), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
@@ -65,4 +86,4 @@ def _shrink(rgb: NDArray[np.uint8], crop: Crop, wider: float) -> tuple[NDArray[n
     scale = size / (high - low)
     small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
     centre = scale_xy_px(crop.centre_px - low, scale)
-    return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px)
+    return small, Crop(centre, crop.side_px * float(scale.mean()), crop.size_px, crop.turn_rad)

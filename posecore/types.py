@@ -62,11 +62,15 @@ class Detection2D:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square window of an image: centre (x, y) and side in image pixels, resized to `size_px` pixels a side."""
+    """A square window of an image: centre (x, y) and side in image pixels, resized to `size_px` pixels a side.
+
+    turn_rad is the angle by which the window is turned clockwise, as the image is looked at (x to the right, y down).
+    """
 
     centre_px: Floats
     side_px: float
     size_px: int
+    turn_rad: float = 0.0
 
     @property
     def scale(self) -> float:
@@ -74,18 +78,24 @@ class Crop:
         return self.size_px / self.side_px
 
     @property
+    def R_image_crop(self) -> Floats:
+        """(2, 2) directions in the crop to directions in the image."""
+        c, s = np.cos(self.turn_rad), np.sin(self.turn_rad)
+        return np.array([[c, -s], [s, c]])
+
+    @property
     def matrix_crop_image(self) -> Floats:
         """(2, 3) affine from image pixels to crop pixels (both with pixel centres at integers), as cv2.warpAffine takes it."""
-        offset = (self.size_px - 1) / 2 - self.scale * np.asarray(self.centre_px, dtype=np.float64)
-        return np.array([[self.scale, 0, offset[0]], [0, self.scale, offset[1]]])
+        A = self.scale * self.R_image_crop.T
+        return np.column_stack([A, (self.size_px - 1) / 2 - A @ np.asarray(self.centre_px, dtype=np.float64)])
 
     def to_image(self, xy_crop_px: Floats) -> Floats:
         """(..., 2) crop pixels to image pixels."""
-        return (xy_crop_px - (self.size_px - 1) / 2) / self.scale + self.centre_px
+        return (xy_crop_px - (self.size_px - 1) / 2) / self.scale @ self.R_image_crop.T + self.centre_px
 
     def to_crop(self, xy_px: Floats) -> Floats:
         """(..., 2) image pixels to crop pixels."""
-        return (xy_px - self.centre_px) * self.scale + (self.size_px - 1) / 2
+        return (xy_px - self.centre_px) * self.scale @ self.R_image_crop + (self.size_px - 1) / 2
 
 
 @dataclass(frozen=True)

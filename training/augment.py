@@ -17,6 +17,7 @@ from training.samples import LABELS, PersonLabel, single
 class AugmentConfig:
     """Strengths; 0 switches a part off."""
 
+    upright: float = 0.0  # share whose crop turns with the body, as a tracker's does (posecore.crop.upright_turn)
     rotation_sd_deg: float = 15.0  # normal, cut at 2.5 sd
     upside_down: float = 0.03  # share turned by any angle
     scale_sd: float = 0.13  # of the logarithm of the crop's side
@@ -68,7 +69,7 @@ def jitter_crop(crop: Crop, rng: np.random.Generator, config: AugmentConfig) -> 
     """The crop as a tracker would give it: a little too large, too small or beside the person."""
     side = crop.side_px * float(np.exp(np.clip(rng.normal(), -2.5, 2.5) * config.scale_sd))
     centre = crop.centre_px + rng.normal(size=2) * config.shift_sd * side
-    return Crop(centre, side, crop.size_px)
+    return Crop(centre, side, crop.size_px, crop.turn_rad)
 
 
 def change_colours(rgb: NDArray[np.uint8], rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.uint8]:

@@ -9,17 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
-from posecore.crop import crop_from_points, cut_crop
+from posecore.crop import crop_from_points, cut_crop, upright_turn
+from posecore.skeleton import load_skeleton
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
 from training.layers import Reader, replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
 
+VNECT = load_skeleton("vnect21")
 
-def person_crop(person: PersonLabel, size_px: int) -> Crop:
-    """The crop a tracker would use: around the joints that are known (the box where hardly any are)."""
-    crop = crop_from_points(person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0, size_px)
-    if crop is None or (person.trust[LIFT_JOINTS] > 0).sum() < 6:
+
+def person_crop(person: PersonLabel, size_px: int, turned: bool = False) -> Crop:
+    """The crop a tracker would use: around the joints that are known (the box where hardly any are), `turned` with the body."""
+    xy_px, known = person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0
+    turn_rad = upright_turn(xy_px, known, VNECT) if turned else 0.0
+    crop = crop_from_points(xy_px, known, size_px, turn_rad=turn_rad)
+    if crop is None or known.sum() < 6:
         x0, y0, x1, y1 = person.box_xyxy_px
         crop = crop_from_points(np.array([[x0, y0], [x1, y1]]), np.ones(2, bool), size_px, margin=1.2)
     assert crop is not None
@@ -47,7 +52,8 @@ def make_example(
     `pictures` give other backgrounds and clothes to a sample that has masks.
     """
     person = sample.people[which]
-    crop = person_crop(person, size_px)
+    turned = config.upright > (0.0 if rng is None else rng.random())
+    crop = person_crop(person, size_px, bool(turned))
     rotation, flip = 0.0, False
     if rng is not None:
         crop = jitter_crop(crop, rng, config)
@@ -59,7 +65,7 @@ def make_example(
             masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
             rgb = replace_layers(rgb, masks, rng, config, pictures)
         rgb = change_picture(rgb, rng, config)
-    return LiftExample(rgb, move_person(person, matrix, rotation, flip))
+    return LiftExample(rgb, move_person(person, matrix, rotation - crop.turn_rad, flip))
 
 
 def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.uint8]:
