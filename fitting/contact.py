@@ -7,7 +7,7 @@ spread far enough to fix it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,20 @@ SOLE = (0.052, 0.018)  # height of ankle and ball joint over the ground, fractio
 
 @dataclass(frozen=True)
 class Floor:
-    """Plane up . x = height_m in the camera's axes; up (3,) is a unit vector that points away from the ground."""
+    """Plane up . x = height_m in the camera's axes; up (3,) is a unit vector that points away from the ground.
+
+    The tilt is known with covariance `tilt` (3, 3) of `up`, about the point `middle_m` (3,) amid the feet that gave the plane.
+    """
 
     up: Floats
     height_m: float
+    middle_m: Floats = field(default_factory=lambda: np.zeros(3))
+    tilt: Floats = field(default_factory=lambda: np.zeros((3, 3)))
+
+    def sigma_m(self, xyz_m: Floats, floor_sigma_m: float) -> Floats:
+        """(...,) how well the floor's height is known under points (..., 3): the worse, the farther from its middle."""
+        away = xyz_m - self.middle_m
+        return np.sqrt(floor_sigma_m**2 + np.einsum("...i,ij,...j->...", away, self.tilt, away))
 
 
 def foot_joints() -> list[int]:
@@ -72,23 +82,24 @@ def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, sett
     middle = feet.mean(axis=0)
     height = float(np.median((feet - middle) @ up - above))
     prior = np.diag([1 / np.radians(settings.floor_tilt_deg) ** 2] * 2 + [0.0])
-    start, tilt = up, np.zeros(3)
+    start, turned = up, np.zeros(3)
     for _ in range(10):
         across = np.linalg.svd(up[None])[2][1:]
         slope = np.column_stack([(feet - middle) @ across.T, -np.ones(len(feet))])
         error = (feet - middle) @ up - above - height
         weight = 1 / (1 + (error / (3 * settings.floor_sigma_m)) ** 2) ** 2 / settings.floor_sigma_m**2
         weight *= min(1.0, INDEPENDENT / len(feet))
-        tilt[:2] = across @ (up - start)
+        turned[:2] = across @ (up - start)
         normal = (slope * weight[:, None]).T @ slope + prior
-        move = np.linalg.solve(normal, -(slope * weight[:, None]).T @ error - prior @ tilt)
+        move = np.linalg.solve(normal, -(slope * weight[:, None]).T @ error - prior @ turned)
         up = up + move[:2] @ across
         up, height = up / np.linalg.norm(up), height + move[2]
-    vague = np.sqrt(np.linalg.inv(normal)[:2, :2].trace()) > np.radians(settings.floor_known_deg)
+    tilt = np.linalg.inv(normal)[:2, :2]
+    vague = np.sqrt(tilt.trace()) > np.radians(settings.floor_known_deg)
     uneven = np.mean(np.abs(error) > 3 * settings.floor_sigma_m) > MOST_OFF_FLOOR
     if vague or uneven or up @ start < np.cos(2 * np.radians(settings.floor_tilt_deg)):
         return None
-    return Floor(up, float(height + middle @ up))
+    return Floor(up, float(height + middle @ up), middle, across.T @ tilt @ across)
 
 
 def _body_up(xyz_m: Floats) -> Floats:

@@ -125,7 +125,7 @@ def _floor_term(problem: Problem, floor: Floor, placed: Placed) -> costs.PointTe
     stands, height, weight = np.zeros(shape, dtype=bool), np.full(shape, floor.height_m), np.zeros(shape)
     feet = foot_joints()
     height[:, feet] += np.array(SOLE * 2) * stature_of(problem.bone_length_m)
-    weight[:, feet] = np.sqrt(m.fresh)[:, None] / problem.settings.floor_sigma_m
+    weight[:, feet] = np.sqrt(m.fresh)[:, None] / floor.sigma_m(placed.xyz_m[:, feet], problem.settings.floor_sigma_m)
     if problem.resting is not None:
         stands[:-1, feet] = problem.resting > 0.5
     return costs.floor_height(placed.xyz_m, floor.up, height, weight, stands)

@@ -38,10 +38,10 @@ class FitSettings:
     still_along_mps: float = 1.2  # and slower than this along it
     contact_sigma_mps: float = 0.10  # how still a resting foot is held; 0.1 m/s is 3.3 mm a frame at 30 frames a second
     floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
-    floor_sigma_m: float = 0.03  # how well shoe soles, heels and joints obey the plane
+    floor_sigma_m: float = 0.03  # how well shoe soles, heels and joints obey the plane, where feet fix it
     floor_outlier: float = 3.0  # standard deviations, as pixel_outlier: a foot may also rest on a stool
     floor_tilt_deg: float = 15.0  # how far the floor may lean from the body's upward direction
-    floor_known_deg: float = 6.0  # no floor if its tilt stays less certain than this
+    floor_known_deg: float = 15.0  # no floor if its tilt stays less certain than this
     # what the scale rests on, relative standard deviations
     focal_sigma: float | None = None  # None: 0.2 for an assumed camera, 0.01 for any other
     stature_sigma: float | None = None  # None: 0.04 for the default stature (0.07 m), 0.006 for a given one

@@ -218,6 +218,26 @@ def test_a_still_foot_on_a_tilted_floor_is_found():
     assert floor.height_m == pytest.approx(-1.0, abs=0.12)
 
 
+@pytest.mark.parametrize("along", [0, 1])
+def test_a_floor_is_known_where_feet_stood_and_less_so_to_either_side(along):
+    """Feet that rest along one line fix the floor's slope along it; to its sides the height is known the worse, the farther."""
+    way, side = np.roll(np.array([[1.0, 0, 0], [0, 0, 1.0]]), along, axis=0)
+    xyz = np.repeat(XYZ[:1], 120, axis=0)
+    for k, foot in enumerate(FEET):
+        spots = np.array([-0.6, -0.2, 0.2, 0.6])[:, None] * way + [0, 1.0 - SOLE[k % 2] * HEIGHT_M, 4.0]
+        xyz[:, BODY.skeleton.index(foot)] = np.repeat(spots, 30, axis=0)
+    settings = FitSettings()
+    floor = find_floor(xyz, np.ones((119, 4), dtype=bool), HEIGHT_M, settings)
+    assert floor is not None
+    sigma = [floor.sigma_m(floor.middle_m + d, settings.floor_sigma_m) for d in (0 * way, way, side, 2 * side, 0.5 * floor.up)]
+    assert sigma[0] == pytest.approx(settings.floor_sigma_m, abs=1e-12)
+    assert sigma[1] < 1.2 * settings.floor_sigma_m
+    vague = np.radians(settings.floor_tilt_deg)  # nothing but the prior is known of the slope to the sides
+    assert sigma[2] == pytest.approx(np.hypot(settings.floor_sigma_m, vague), rel=0.05)
+    assert sigma[3] == pytest.approx(np.hypot(settings.floor_sigma_m, 2 * vague), rel=0.05)
+    assert sigma[4] == pytest.approx(settings.floor_sigma_m, rel=1e-3)  # straight up no slope matters
+
+
 def test_a_pendulum_arm_keeps_its_amplitude_and_its_time():
     time = np.arange(90) / 30
     angle = np.radians(35) * np.cos(2 * np.pi * 0.8 * time)
