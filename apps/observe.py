@@ -66,8 +66,8 @@ class FollowSettings:
 class Detector(Protocol):
     """What finds people in a picture (pose2d.estimator.PoseEstimator)."""
 
-    def detect(self, rgb: NDArray[np.uint8], crowd: bool = False) -> list[Detection2D]:
-        """All people in a picture (H, W, 3); `crowd` if some are known to be close to each other."""
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
+        """All people in a picture (H, W, 3)."""
 
 
 class Lifter(Protocol):
@@ -197,7 +197,7 @@ class Observer:
         """Run the detector; newcomers and the lost get a crop, those whom it misses too often lose theirs."""
         self._looked_s = frame.time_s
         crowd = any(self._is_close(p) for p in self._people.values())
-        detections = [d for d in self._detector.detect(frame.rgb, crowd) if self._detect.counts(d, crowd)]
+        detections = [d for d in self._detector.detect(frame.rgb) if self._detect.counts(d, crowd)]
         ids = self._tracker.update(frame.time_s, detections, frame.rgb)
         for person_id, detection in zip(ids, detections, strict=True):
             if person_id not in self._people and detection.person_score < self._detect.newcomer_score_min:

@@ -89,8 +89,7 @@ def load_networks(settings: Settings) -> Networks:
 
     paths = [None if name is None else Path(name) for name in (settings.weights.pose2d, settings.weights.lift3d)]
     look = LOOK if settings.weights.detect_again else None
-    heights_px, crowd_px = settings.weights.detect_heights_px, settings.weights.crowd_heights_px
-    detector = PoseEstimator(paths[0], heights_px, settings.decode, settings.weights.backend, look, crowd_px)
+    detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend, look)
     lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror)
     weights = {
         "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},

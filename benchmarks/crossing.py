@@ -40,7 +40,7 @@ def with_detector(clip: Path, networks: Networks, settings: Settings) -> Iterato
     tracker = Tracker(settings.tracker)
     for frame in VideoReader(clip):
         if frame.index % STEP == 0:
-            people = [p for p in networks.detector.detect(frame.rgb, crowd=True) if settings.detect.counts(p, crowd=True)]
+            people = [p for p in networks.detector.detect(frame.rgb) if settings.detect.counts(p, crowd=True)]
             ids = tracker.update(frame.time_s, people, frame.rgb)
             yield frame.index, ids, [joints_of(p) for p in people]
 

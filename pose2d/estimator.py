@@ -24,8 +24,7 @@ from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v4.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
-HEIGHTS_PX = (368, 208)
-CROWD_HEIGHTS_PX = (552, 368, 208)
+HEIGHTS_PX = (552, 368, 208)
 NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps
 
 
@@ -45,10 +44,9 @@ def network_of(config: PoseConfig) -> nn.Module:
 class PoseEstimator:
     """OpenPose-style detector on its default or given weights. WeightsError when they do not fit.
 
-    heights_px: the sizes at which the network looks at a picture. The article's 368 px finds people of ordinary size, the
-    second, cheap one those who fill the picture; a person found at several is kept once (`pose2d.merge`).
-    crowd_heights_px: the same for pictures in which people are known to stand close together; a larger one tells them apart
-    better, but now and then takes a thing for a person.
+    heights_px: the sizes at which the network looks at a picture. The article's 368 px finds people of ordinary size, a larger
+    one the small and those who stand close together, a smaller, cheap one those who fill the picture; a person found at
+    several is kept once (`pose2d.merge`).
     look: how everybody found is looked at again at one size (`pose2d.second_look`); None for not at all: a little faster with
     many people, less exact.
     """
@@ -60,20 +58,18 @@ class PoseEstimator:
         settings: DecodeSettings | None = None,
         backend: str = "torch",
         look: LookSettings | None = LOOK,
-        crowd_heights_px: tuple[int, ...] = CROWD_HEIGHTS_PX,
     ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
-        self._heights_px, self._crowd_heights_px = heights_px, crowd_heights_px
+        self._heights_px = heights_px
         self._settings, self._look = settings or DecodeSettings(), look
         head = loaded.card.get("config", {}).get("head", "squared")
         self._run = make_runner(load_into(make_network(loaded.card), loaded), last_maps(head), backend)
 
-    def detect(self, rgb: NDArray[np.uint8], crowd: bool = False) -> list[Detection2D]:
-        """All people in a picture, joints of openpose18 in its pixels, best first; `crowd` if they stand close together."""
-        heights_px = self._crowd_heights_px if crowd else self._heights_px
-        return detect_people(self._run, rgb, heights_px, self._settings, self._look)
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
+        """All people in a picture, joints of openpose18 in its pixels, best first."""
+        return detect_people(self._run, rgb, self._heights_px, self._settings, self._look)
 
     def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
         """See `maps_at`."""

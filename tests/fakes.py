@@ -51,7 +51,6 @@ class World:
     camera: Camera = CAMERA
     copies: int = 1  # detections per person
     looks: list[int] = field(default_factory=list)
-    crowds: list[int] = field(default_factory=list)  # looks at people known to be close
     lifts: int = 0
     input_px: int = 64
 
@@ -68,10 +67,9 @@ class World:
         rgb[:16, :16] = GREY_STEP * frame
         return rgb
 
-    def detect(self, rgb: np.ndarray, crowd: bool = False) -> list[Detection2D]:
+    def detect(self, rgb: np.ndarray) -> list[Detection2D]:
         frame = frame_of(rgb)
         self.looks.append(frame)
-        self.crowds += [frame] if crowd else []
         found = []
         for actor in self.actors:
             if actor.is_seen(frame):

@@ -48,16 +48,6 @@ def test_two_who_cross_keep_their_numbers(speed_mps, gap_m, front_first, tmp_pat
         assert track.frame[-1] == FRAMES - 1
 
 
-def test_the_detector_is_told_where_people_are_close(tmp_path):
-    world = crossing(1.0, 1.0, True)
-    tracks_of(world, tmp_path)
-    apart_m = [abs(world.actors[0].xyz_m(f)[:, 0].mean() - world.actors[1].xyz_m(f)[:, 0].mean()) for f in world.looks]
-    told = [f in world.crowds for f in world.looks]
-    assert any(told)
-    assert not all(told)
-    assert max(a for a, t in zip(apart_m, told, strict=True) if t) < max(a for a, t in zip(apart_m, told, strict=True) if not t)
-
-
 def test_without_the_watch_over_who_is_close_they_swap(tmp_path):
     world = crossing(1.0, 1.0, True)
     tracks = tracks_of(world, tmp_path, replace(Settings(), follow=FollowSettings(close=0.0)))
@@ -88,8 +78,8 @@ def test_crops_are_close_by_the_larger_one_s_side():
 class Ghosts(World):
     """Whoever is unseen leaves a body that the detector hardly finds, put together from the joints of who knows whom."""
 
-    def detect(self, rgb, crowd=False):
-        found, frame = super().detect(rgb, crowd), self.looks[-1]
+    def detect(self, rgb):
+        found, frame = super().detect(rgb), self.looks[-1]
         hidden = [camera_to_image(a.xyz_m(frame), CAMERA) for a in self.actors if not a.is_seen(frame)]
         return found + [Detection2D(xy_px, np.ones(21), "vnect21", 0.2) for xy_px in hidden]
 

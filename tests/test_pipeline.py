@@ -130,7 +130,7 @@ def test_what_the_detector_saw_once_and_never_again_is_a_phantom(tmp_path):
     """The lift, always asked about people, sees them anywhere; only the detector can tell."""
     world = World([Actor((0.8, 0, 4)), Actor((-0.8, 0, 4))])
     detect = world.detect
-    world.detect = lambda rgb, crowd=False: detect(rgb)[: 2 if len(world.looks) == 1 else 1]
+    world.detect = lambda rgb: detect(rgb)[: 2 if len(world.looks) == 1 else 1]
     settings = replace(TABLES_ONLY, detect=replace(TABLES_ONLY.detect, every_s=0.1))
     summary = run(world, tmp_path, settings=settings)
     assert summary.persons == (1,)
@@ -140,7 +140,7 @@ def test_what_the_detector_saw_once_and_never_again_is_a_phantom(tmp_path):
 def test_an_unsure_detection_continues_a_person_but_starts_nobody(tmp_path):
     world = World([Actor((0, 0, 4))])
     detect = world.detect
-    world.detect = lambda rgb, crowd=False: [replace(d, person_score=0.6 if frame_of(rgb) == 6 else 0.25) for d in detect(rgb)]
+    world.detect = lambda rgb: [replace(d, person_score=0.6 if frame_of(rgb) == 6 else 0.25) for d in detect(rgb)]
     assert run(world, tmp_path).persons == (1,)
     _, (track,) = stages.read_tracks(tmp_path / "out" / results.TRACKS)
     assert track.frame.tolist() == list(range(6, FRAMES))
@@ -166,7 +166,7 @@ def test_a_person_whom_the_detector_never_sees_again_is_given_up(two_people, tmp
     settings = replace(TABLES_ONLY, detect=replace(TABLES_ONLY.detect, every_s=0.1, missed_max=2))
     world = World([Actor((0, 0, 4))])
     detect = world.detect
-    world.detect = lambda rgb, crowd=False: detect(rgb) if len(world.looks) < 4 else world.looks.append(-1) or []
+    world.detect = lambda rgb: detect(rgb) if len(world.looks) < 4 else world.looks.append(-1) or []
     run(world, tmp_path, settings=settings)
     _, (track,) = stages.read_tracks(tmp_path / "out" / results.TRACKS)
     assert track.frame[-1] == 17  # looks every third frame: seen at 0, 3, 6, 9, missed at 12, 15 and, once too often, 18

@@ -42,20 +42,6 @@ def test_joints_come_back_in_the_pixels_of_a_picture_of_any_size(detector, size_
     np.testing.assert_allclose(found.xy_px, person, atol=0.1 * height / min(heights_px))
 
 
-def test_more_sizes_are_looked_at_where_people_are_close(detector, monkeypatch):
-    heights, plain = [], estimator.maps_at
-    monkeypatch.setattr(
-        estimator, "maps_at", lambda run, rgb, height_px: heights.append(height_px) or plain(run, rgb, height_px)
-    )
-    one = detector(upright(100, 40, 250)[None], (300, 320), (368, 208))
-    rgb = np.zeros((320, 300, 3), np.uint8)
-    one.detect(rgb)
-    assert heights == [368, 208]
-    one.detect(rgb, crowd=True)
-    assert heights[2:] == list(estimator.CROWD_HEIGHTS_PX)
-    assert max(estimator.CROWD_HEIGHTS_PX) > 368
-
-
 def test_maps_end_where_the_picture_ends(detector):
     person = upright(600, 200, 600)
     heat, paf, scale_xy = detector(person[None], (1000, 1080), (368,)).maps(np.zeros((1080, 1000, 3), np.uint8), 368)
