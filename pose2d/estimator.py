@@ -24,7 +24,7 @@ from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v4.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
-HEIGHTS_PX = (552, 368, 208)
+HEIGHTS_PX = (368, 208)
 NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps
 
 
@@ -44,9 +44,8 @@ def network_of(config: PoseConfig) -> nn.Module:
 class PoseEstimator:
     """OpenPose-style detector on its default or given weights. WeightsError when they do not fit.
 
-    heights_px: the sizes at which the network looks at a picture. The article's 368 px finds people of ordinary size, a larger
-    one the small and those who stand close together, a smaller, cheap one those who fill the picture; a person found at
-    several is kept once (`pose2d.merge`).
+    heights_px: the sizes at which the network looks at a picture. The article's 368 px finds people of ordinary size, the
+    second, cheap one those who fill the picture; a person found at both is kept once (`pose2d.merge`).
     look: how everybody found is looked at again at one size (`pose2d.second_look`); None for not at all: a little faster with
     many people, less exact.
     """
