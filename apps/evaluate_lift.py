@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from lift3d.lifter import Lifter
 
 
-def evaluate_lifter(name: str, data: Path, weights: Path | None) -> dict[str, float]:
-    """Figures on a set: 'people', 'synthetic' (shards of apps/render.py), 'mpi_inf_3dhp' (the folder that holds TS1..TS6)."""
+def evaluate_lifter(name: str, data: Path, weights: Path | None, turned: bool = False) -> dict[str, float]:
+    """Figures on a set: 'people', 'synthetic' (shards of apps/render.py), 'mpi_inf_3dhp' (the folder that holds TS1..TS6).
+
+    With `turned` the crops of the first two turn with the body, by its labels, as in a clip by the frame before.
+    """
     from lift3d.lifter import Lifter
     from training.lift_eval import evaluate_lift
     from training.people import load_people
@@ -28,7 +31,7 @@ def evaluate_lifter(name: str, data: Path, weights: Path | None) -> dict[str, fl
     else:
         raise InputError(f"unknown set '{name}'; there are people, synthetic, mpi_inf_3dhp")
     lifter = Lifter(weights)
-    return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain)
+    return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain, turned=turned)
 
 
 def evaluate_mpi(data: Path, lifter: Lifter) -> dict[str, float]:

@@ -301,3 +301,13 @@ def test_evaluation_of_the_truth_is_perfect_and_a_shift_is_measured():
     assert off["ccp_gain_z"] == pytest.approx(gain, rel=1e-3)
     again = evaluate_lift(lambda rgb: moved[None], [sample], 256, sigma_gain=(1, 1.01 * gain))
     assert again["ccp_cover80"] == 1
+
+
+def test_evaluation_in_crops_that_turn_compares_in_the_turned_crop():
+    person = random_person(7)
+    sample = make_sample(person)
+    turned = make_example(sample, 256, None, AugmentConfig(upright=1.0)).person
+    assert not np.allclose(turned.xy_px, make_example(sample, 256, None, AugmentConfig()).person.xy_px)
+    maps = ideal_maps(turned, 256)
+    assert evaluate_lift(lambda rgb: maps[None], [sample], 256, turned=True)["ccp_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert evaluate_lift(lambda rgb: maps[None], [sample], 256)["ccp_mpjpe_mm"] > 1

@@ -21,8 +21,8 @@ LIMBS = VNECT.indices(LIMB_JOINTS)
 PUBLISHED_JOINTS = ("head_top", "neck", *LIMB_JOINTS)  # the 14 joints of 3DPCK (Mehta et al. 2017)
 
 
-def _examples(samples: list[Sample], size_px: int, batch: int) -> Iterator[list[tuple[str, LiftExample]]]:
-    plain = AugmentConfig()
+def _examples(samples: list[Sample], size_px: int, batch: int, turned: bool = False) -> Iterator[list[tuple[str, LiftExample]]]:
+    plain = AugmentConfig(upright=float(turned))
     for k in range(0, len(samples), batch):
         yield [(s.source, make_example(s, size_px, None, plain)) for s in samples[k : k + batch]]
 
@@ -33,15 +33,17 @@ def evaluate_lift(
     size_px: int,
     sigma_gain: ArrayLike = (1.0, 1.0),
     batch: int = 32,
+    turned: bool = False,
 ) -> dict[str, float]:
-    """Figures per source over plain crops: PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres.
+    """Figures per source over plain crops, or crops turned with the body: PCK@0.2 torso of the 12 limb joints, MPJPE and
+    PA-MPJPE in mm of normalised metres.
 
     3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `cover80` is the share
     of the coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the image plane, in
     depth), which should be 0.8; `gain_xy` and `gain_z` are the factors that would make it so.
     """
     rows: dict[str, list[_Figures]] = {}
-    for examples in _examples(samples, size_px, batch):
+    for examples in _examples(samples, size_px, batch, turned):
         maps = maps_of(np.stack([e.rgb for _, e in examples]))
         for (source, example), m in zip(examples, maps, strict=True):
             rows.setdefault(source, []).append(_score(m, example, np.asarray(sigma_gain, dtype=float)))
