@@ -36,9 +36,7 @@ class TrackerSettings:
     place_slack: float = 0.06  # sizes; how far a body's place is off through swinging limbs, besides the filter's own doubt
     pose_weight: float = 2.0  # what the pose says against the place; 0 ignores the pose
     stop_odds: float = 0.2  # 0..1; how likely somebody unseen has stopped or turned back, against having moved on
-    appearance: float = (
-        0.0  # what clothes' colours say against the place; 0 ignores them, 1 suits people dressed unlike each other
-    )
+    appearance: float = 1.0  # what clothes' colours say against the place; 0 ignores them, 2 believes them too much
     stop_drift: float = 0.6  # sizes per second unseen, for a second at most; how near somebody who stopped still is
     tumble_odds: float = 0.05  # 0..1; how likely somebody takes on quite another pose between two looks, as in a jump or a turn
     tumble_reach: float = 0.25  # sizes; how far the middle of the body's box may jump with it
@@ -82,7 +80,7 @@ class Tracker:
                     self._doubted[person] = self.settings.double_looks
             ids.append(person)
             self._doubted[person] -= 1
-            if looks is not None:
+            if looks is not None and (person not in self._look_of or self._is_alone(person, time_s)):
                 self._look_of[person] = blend_looks(self._look_of.get(person, looks[d]), looks[d])
         return ids
 
@@ -140,6 +138,15 @@ class Tracker:
         tumbled = _place_log_likelihood(between, reach, size_px, self.settings)
         guesses = (moved, stopped + np.log(self.settings.stop_odds), tumbled + np.log(self.settings.tumble_odds))
         return np.max(guesses, axis=0) - np.log(self.settings.strangers_per_size)
+
+    def _is_alone(self, person: int, time_s: float) -> bool:
+        """Whether nobody else is thought within a body's size of a person, so that the clothes seen there are his own."""
+        own, others = self._people[person], [body for p, body in self._people.items() if p != person]
+        if not others:
+            return True
+        guess = np.stack([body.predict(time_s)[0] for body in others])
+        apart_px = np.linalg.norm(_shift(guess, own.last_xy_px[None])[:, 0], axis=1)
+        return not (apart_px < np.maximum([body.size_px for body in others], own.size_px)).any()
 
     def _is_double(self, which: int, found: Sequence[Floats]) -> bool:
         """Whether one of the detections (18, 2) of a frame lies on the body of another."""

@@ -86,7 +86,7 @@ def after_the_wall(settings):
 
 
 def test_clothes_tell_who_turned_back_from_who_walked_on():
-    assert after_the_wall(TrackerSettings()) == [2, 1]  # places alone: both walked on
+    assert after_the_wall(TrackerSettings(appearance=0.0)) == [2, 1]  # places alone: both walked on
     assert after_the_wall(TrackerSettings(appearance=1.0)) == [1, 2]
 
 
@@ -101,8 +101,19 @@ def test_clothes_do_not_part_who_is_plainly_there():
 
 def test_without_pictures_or_weight_nothing_changes():
     person = upright(150, 60, 180)
-    for settings, rgb in ((TrackerSettings(appearance=1.0), None), (TrackerSettings(), picture([(person, RED)]))):
+    for settings, rgb in ((TrackerSettings(appearance=1.0), None), (TrackerSettings(appearance=0.0), picture([(person, RED)]))):
         tracker = Tracker(settings)
         assert tracker.update(0.0, [seen(person)], rgb) == [1]
         assert tracker.update(0.1, [seen(person)], rgb) == [1]
         assert not tracker._look_of
+
+
+@pytest.mark.parametrize(("apart_px", "remembered"), [(40, False), (300, True)])
+def test_clothes_seen_beside_another_are_not_remembered(apart_px, remembered):
+    """Whoever stands before somebody shows his own clothes in the other's place."""
+    tracker = Tracker(TrackerSettings(appearance=1.0))
+    red, blue = upright(150, 60, 180), upright(150 + apart_px, 60, 180)
+    assert tracker.update(0.0, [seen(red), seen(blue)], picture([(red, RED), (blue, BLUE)])) == [1, 2]
+    first = tracker._look_of[1].copy()
+    assert tracker.update(0.1, [seen(red), seen(blue)], picture([(red, BLUE), (blue, BLUE)])) == [1, 2]
+    assert np.allclose(tracker._look_of[1], first) != remembered
