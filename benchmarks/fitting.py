@@ -36,6 +36,8 @@ from posecore import metrics  # noqa: E402
 from posecore.scale import person_scale  # noqa: E402
 from posecore.types import Pose3D  # noqa: E402
 
+# What the errors of this made-up lift are like; the defaults know those of ours on real clips (docs/fitting.md).
+MADE_UP = FitSettings(lift_sigma=1.0, lift_memory_s=Noise().memory_s)
 ROOT_JOINT = 14
 TRUE_REST_M = 0.005  # a foot that moves less than this per frame (0.15 m/s) is in true contact
 ENOUGH_RESTS = 20  # a clip's own foot slide is judged from so many rests (of one foot point in one frame) on
@@ -113,7 +115,7 @@ def accuracy(clips: list[Clip], count: int) -> dict[str, Any]:
     """The whole-clip fit: means over scenes, medians of the foot slide, bone lengths."""
     rows, parents, deviation, lengths = [], None, 0.0, []
     for scene in pick_scenes(clips, count, seed=1):
-        xyz, _, bone = fitted(scene, FitSettings())
+        xyz, _, bone = fitted(scene, MADE_UP)
         rows.append(figures_of(scene, xyz))
         parents = scene.parents
         deviation = max(deviation, float(np.nanmax(metrics.bone_deviation_mm(xyz, parents))))
@@ -134,7 +136,7 @@ def causal(clips: list[Clip], count: int) -> dict[str, Any]:
     """The causal fit frame by frame, with the time each took."""
     rows, cpu_ms = [], []
     for scene in pick_scenes(clips, max(count // 3, 4), seed=2):
-        fitter, track, xyz = CausalFitter(scene.camera, scene.height_m), scene.track, []
+        fitter, track, xyz = CausalFitter(scene.camera, scene.height_m, MADE_UP), scene.track, []
         for t, now in enumerate(scene.time_s):
             start = time.process_time()
             frame = fitter.update(now, Pose3D(track.xy_px[t], track.score[t], track.xyz_m[t], track.sigma_m[t]))
@@ -146,7 +148,7 @@ def causal(clips: list[Clip], count: int) -> dict[str, Any]:
 
 def coverage(clips: list[Clip], count: int) -> dict[str, Any]:
     """How often the 50, 80 and 95 % intervals hold on the odd clips; the even ones show what CALIBRATION should be."""
-    settings, out = FitSettings(focal_sigma=0.0, stature_sigma=0.0), {}
+    settings, out = replace(MADE_UP, focal_sigma=0.0, stature_sigma=0.0), {}
     for half, name in ((0, "calibration"), (1, "held_out")):
         across, depth, sharp = [], [], []
         for scene in pick_scenes(clips[half::2], count, seed=3, frames=90):  # many people: depth errs per clip, not per frame
@@ -167,7 +169,7 @@ def ablation(clips: list[Clip], count: int) -> dict[str, Any]:
     """Every term off in turn, on the same scenes."""
     scenes, out = pick_scenes(clips, max(count // 3, 4), seed=4), {}
     for name, change in ABLATION.items():
-        rows = [figures_of(scene, fitted(scene, replace(FitSettings(), **change))[0]) for scene in scenes]
+        rows = [figures_of(scene, fitted(scene, replace(MADE_UP, **change))[0]) for scene in scenes]
         out[name] = mean_of(rows)
         print(f"  {name:28s} {out[name]['mpjpe_mm']:6.1f} mm, root {out[name]['root_error_mm']:6.1f} mm", flush=True)
     return out
@@ -180,7 +182,7 @@ def speed(clips: list[Clip], count: int) -> dict[str, Any]:
     for frames in (1000, 10000):
         scene = long_scene(clips, frames, Noise(), np.random.default_rng(0))
         start, wall = time.process_time(), time.perf_counter()
-        xyz, _, _ = fitted(scene, FitSettings())
+        xyz, _, _ = fitted(scene, MADE_UP)
         out[f"cpu_s_{frames}_frames"] = round(time.process_time() - start, 2)
         out[f"wall_s_{frames}_frames"] = round(time.perf_counter() - wall, 2)
         out[f"mpjpe_mm_{frames}_frames"] = round(metrics.mpjpe_mm(xyz, scene.xyz_m, ROOT_JOINT), 1)

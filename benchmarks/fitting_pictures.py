@@ -29,10 +29,9 @@ from scipy.stats import chi2
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.fitting import ABLATION, TRUE_REST_M, pick_scenes  # noqa: E402
+from benchmarks.fitting import ABLATION, MADE_UP, TRUE_REST_M, pick_scenes  # noqa: E402
 from benchmarks.motion_capture import Clip, Scene, load_clips  # noqa: E402
 from fitting.body import load_body  # noqa: E402
-from fitting.settings import FitSettings  # noqa: E402
 from fitting.solve import fit_clip  # noqa: E402
 from posecore.types import Motion  # noqa: E402
 
@@ -62,7 +61,7 @@ class Panel:
 
 def fitted(scene: Scene, change: dict[str, Any]) -> Motion:
     """The fit of a scene with changed settings."""
-    return fit_clip(scene.track, scene.camera, height_m=scene.height_m, settings=replace(FitSettings(), **change))
+    return fit_clip(scene.track, scene.camera, height_m=scene.height_m, settings=replace(MADE_UP, **change))
 
 
 def distance(xyz_m: Floats) -> Floats:

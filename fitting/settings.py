@@ -21,7 +21,7 @@ class FitSettings:
     # lifted joints: Track.sigma_m times these
     lift_sigma: float = 1.5  # on real clips the lift errs so much more than it says (80 % intervals hold 50 to 60 %)
     lift_sigma_floor_m: float = 0.02  # no lifted joint is believed more than this, metres
-    lift_memory_s: float = 0.10  # the same for the lift
+    lift_memory_s: float = 0.2  # the same for the lift; on real clips its errors fade in 0.15 to 0.2 s
     lift_outlier: float = 2.0  # standard deviations, as pixel_outlier
     score_floor: float = 0.05  # joints with a lower score are not measurements at all
     # motion

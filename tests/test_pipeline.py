@@ -16,7 +16,7 @@ from posecore.types import Frame, Source, Track
 from tests.fakes import CAMERA, RATE_FPS, Actor, World, frame_of
 
 # Actors glide over the floor in the T-pose, which the search for resting feet would not understand.
-QUICK_FIT = FitSettings(contact=False, floor=False, iterations=4)
+QUICK_FIT = FitSettings(lift_sigma=1.0, lift_memory_s=0.1, contact=False, floor=False, iterations=4)
 TABLES_ONLY = Settings(output=OutputSettings(overlay=False), fit=QUICK_FIT)
 FRAMES = 40
 
