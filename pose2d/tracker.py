@@ -24,6 +24,7 @@ from posecore.types import Detection2D, Floats
 
 SIGMA = oks_sigma(SKELETON)
 UNSEEN_JOINTS = np.full((18, 2), np.nan)
+LEARNT_APART, JUDGED_APART = 1.0, 0.6  # sizes; clothes are learnt, and count, where nobody else is nearer
 UNSEEN = np.full((3, 3), np.nan)  # the look of somebody who was never looked at
 
 
@@ -116,7 +117,8 @@ class Tracker:
         log_odds = self._log_odds([self._people[person] for person in people], np.stack(found), time_s)
         if looks is not None:
             known = np.stack([self._look_of.get(person, UNSEEN) for person in people])
-            log_odds += self.settings.appearance * look_log_odds(known[:, None], np.stack(looks))
+            told = look_log_odds(known[:, None], np.stack(looks)) * _stand_apart(np.stack(found))
+            log_odds += self.settings.appearance * told
         doubted = np.array([self._doubted[person] > 0 for person in people])
         log_odds = np.maximum(log_odds + np.log(self.settings.double_odds) * doubted[:, None], 0.0)
         rows, columns = linear_sum_assignment(log_odds, maximize=True)
@@ -140,13 +142,13 @@ class Tracker:
         return np.max(guesses, axis=0) - np.log(self.settings.strangers_per_size)
 
     def _is_alone(self, person: int, time_s: float) -> bool:
-        """Whether nobody else is thought within a body's size of a person, so that the clothes seen there are his own."""
+        """Whether nobody else is thought near a person, so that the clothes seen there are his own."""
         own, others = self._people[person], [body for p, body in self._people.items() if p != person]
         if not others:
             return True
         guess = np.stack([body.predict(time_s)[0] for body in others])
         apart_px = np.linalg.norm(_shift(guess, own.last_xy_px[None])[:, 0], axis=1)
-        return not (apart_px < np.maximum([body.size_px for body in others], own.size_px)).any()
+        return not (apart_px < LEARNT_APART * np.maximum([body.size_px for body in others], own.size_px)).any()
 
     def _is_double(self, which: int, found: Sequence[Floats]) -> bool:
         """Whether one of the detections (18, 2) of a frame lies on the body of another."""
@@ -182,6 +184,12 @@ def _log_likelihood(
     swing = pose_doubt_px[:, None] ** 2
     pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA, extra_variance_px=swing)
     return place + settings.pose_weight * np.log(np.maximum(pose, 1e-3))
+
+
+def _stand_apart(found: Floats) -> NDArray[np.bool_]:
+    """(D,) whether no other detection (D, 18, 2) of a frame is so near that one's clothes may be seen for the other's."""
+    away = np.linalg.norm(_shift(found, found), axis=-1) / body_size_px(found)
+    return ~((away < JUDGED_APART) & ~np.eye(len(found), dtype=bool)).any(axis=1)
 
 
 def _shift(guess_px: Floats, found: Floats) -> Floats:

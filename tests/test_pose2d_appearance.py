@@ -75,19 +75,25 @@ def seen(xy_px):
     return Detection2D(xy_px, np.ones(18))
 
 
-def after_the_wall(settings):
+def after_the_wall(settings, apart_px=90):
     """Numbers of red and blue, who walked towards each other, vanished for a second and turned back behind a wall."""
     tracker = Tracker(settings)
     for t in np.arange(0, 1, 0.1):
         red, blue = upright(150 + 100 * t, 60, 180), upright(450 - 100 * t, 60, 180)
         tracker.update(t, [seen(red), seen(blue)], picture([(red, RED), (blue, BLUE)]))
-    red, blue = upright(255, 60, 180), upright(345, 60, 180)
+    red, blue = upright(300 - apart_px / 2, 60, 180), upright(300 + apart_px / 2, 60, 180)
     return tracker.update(2.0, [seen(red), seen(blue)], picture([(red, RED), (blue, BLUE)]))
 
 
 def test_clothes_tell_who_turned_back_from_who_walked_on():
     assert after_the_wall(TrackerSettings(appearance=0.0)) == [2, 1]  # places alone: both walked on
     assert after_the_wall(TrackerSettings(appearance=1.0)) == [1, 2]
+
+
+def test_clothes_do_not_count_where_two_stand_close():
+    assert after_the_wall(TrackerSettings(appearance=1.0), apart_px=70) == [1, 2]
+    assert after_the_wall(TrackerSettings(appearance=1.0), apart_px=50) == [2, 1]  # by places, as if nothing had been seen
+    assert after_the_wall(TrackerSettings(appearance=0.0), apart_px=50) == [2, 1]
 
 
 def test_clothes_do_not_part_who_is_plainly_there():
