@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.followed import apart_px
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
@@ -46,8 +47,8 @@ def _misplaced(track: Track, others: Sequence[Track], settings: ReviseSettings) 
             if not len(inside) or inside[0] == 0 or inside[-1] == len(track.frame) - 1:
                 continue
             xy_px, time_s = track.xy_px[inside], track.time_s[inside]
-            from_other_px = _apart_px(xy_px, _straight(other, left, right, time_s))
-            from_own_px = _apart_px(xy_px, _straight(track, inside[0] - 1, inside[-1] + 1, time_s))
+            ways = _straight(other, left, right, time_s), _straight(track, inside[0] - 1, inside[-1] + 1, time_s)
+            from_other_px, from_own_px = (np.array([apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]) for way in ways)
             reach_px = settings.distance * np.ptp(xy_px, axis=1).max(axis=1)
             struck[inside] |= (from_other_px < from_own_px) & (from_other_px < reach_px)
     return struck
@@ -64,11 +65,6 @@ def _straight(track: Track, left: int, right: int, time_s: Floats) -> Floats:
     """(n, 21, 2) joints at these times on the straight way from one row to another, pixels."""
     share = (time_s - track.time_s[left]) / (track.time_s[right] - track.time_s[left])
     return track.xy_px[left] + share[:, None, None] * (track.xy_px[right] - track.xy_px[left])
-
-
-def _apart_px(one: Floats, other: Floats) -> Floats:
-    """(n,) median distance of the joints."""
-    return np.asarray(np.median(np.linalg.norm(one - other, axis=-1), axis=-1))
 
 
 def _keep_rows(track: Track, rows: NDArray[np.bool_]) -> Track:

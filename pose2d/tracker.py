@@ -23,7 +23,6 @@ from posecore.oks import joints_box, oks, oks_sigma
 from posecore.types import Detection2D, Floats
 
 SIGMA = oks_sigma(SKELETON)
-UNSEEN_JOINTS = np.full((18, 2), np.nan)
 LEARNT_APART, JUDGED_APART = 1.0, 0.6  # sizes; clothes are learnt, and count, where nobody else is nearer
 UNSEEN = np.full((3, 3), np.nan)  # the look of somebody who was never looked at
 
@@ -114,10 +113,11 @@ class Tracker:
         """Row of the person by index of the detection."""
         if not people or not found:
             return {}
-        log_odds = self._log_odds([self._people[person] for person in people], np.stack(found), time_s)
+        places = np.stack(found)
+        log_odds = self._log_odds([self._people[person] for person in people], places, time_s)
         if looks is not None:
             known = np.stack([self._look_of.get(person, UNSEEN) for person in people])
-            told = look_log_odds(known[:, None], np.stack(looks)) * _stand_apart(np.stack(found))
+            told = look_log_odds(known[:, None], np.stack(looks)) * _stand_apart(places)
             log_odds += self.settings.appearance * told
         doubted = np.array([self._doubted[person] > 0 for person in people])
         log_odds = np.maximum(log_odds + np.log(self.settings.double_odds) * doubted[:, None], 0.0)
@@ -152,7 +152,7 @@ class Tracker:
 
     def _is_double(self, which: int, found: Sequence[Floats]) -> bool:
         """Whether one of the detections (18, 2) of a frame lies on the body of another."""
-        others = np.stack([xy_px for d, xy_px in enumerate(found) if d != which] or [UNSEEN_JOINTS])
+        others = np.delete(np.stack(found), which, axis=0)
         area_px = np.square(body_size_px(others))
         return bool((oks(found[which], others, area_px, SIGMA) >= self.settings.double_oks).any())
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from posecore.camera import scale_xy_px
 from posecore.skeleton import Skeleton, load_skeleton
-from posecore.types import Crop, Detection2D
+from posecore.types import Crop, Detection2D, rotation_2d
 
 MARGIN = 1.35  # side of the crop over the longer side of the joints' box; training jitters around it
 MIN_SIDE_PX = 16.0
@@ -20,13 +20,13 @@ UPRIGHT = np.eye(2)
 def crop_from_points(
     xy_px: NDArray, known: NDArray, size_px: int, margin: float = MARGIN, turn_rad: float = 0.0
 ) -> Crop | None:
-    """Square crop, turned clockwise by `turn_rad`, around the joints xy_px (J, 2) marked in `known` (J,); None with fewer than
-    two of them."""
+    """Square crop around the joints xy_px (J, 2) marked in `known` (J,), turned clockwise; None with fewer than two of them."""
     points = xy_px[known & np.isfinite(xy_px).all(axis=1)]
     if len(points) < 2:
         return None
-    R_image_crop = Crop(points[0], 1.0, 1, turn_rad).R_image_crop
-    low, high = (points @ R_image_crop).min(axis=0), (points @ R_image_crop).max(axis=0)
+    R_image_crop = rotation_2d(turn_rad)
+    turned = points @ R_image_crop
+    low, high = turned.min(axis=0), turned.max(axis=0)
     side = max(float((high - low).max()) * margin, MIN_SIDE_PX)
     return Crop((low + high) / 2 @ R_image_crop.T, side, size_px, turn_rad)
 
@@ -69,7 +69,7 @@ def cut_crop(rgb: NDArray[np.uint8], crop: Crop, turn: NDArray[np.float64] = UPR
     Black outside the picture (as VNect). Strong reductions average first, so that nothing flickers.
     """
     if crop.scale < 0.5:
-        rgb, crop = _shrink(rgb, crop, float(np.abs((turn @ crop.R_image_crop.T)[0]).sum()))
+        rgb, crop = _shrink(rgb, crop, float(np.abs(turned_matrix(crop, turn)[0, :2]).sum()) / crop.scale)
     size = (crop.size_px, crop.size_px)
     return cv2.warpAffine(rgb, turned_matrix(crop, turn), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 

@@ -60,6 +60,12 @@ class Detection2D:
         return np.concatenate([found.min(axis=0), found.max(axis=0)]) if len(found) else np.full(4, np.nan)
 
 
+def rotation_2d(angle_rad: float) -> Floats:
+    """(2, 2) rotation that takes x towards y: clockwise as an image is looked at."""
+    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    return np.array([[c, -s], [s, c]])
+
+
 @dataclass(frozen=True)
 class Crop:
     """A square window of an image: centre (x, y) and side in image pixels, resized to `size_px` pixels a side.
@@ -80,8 +86,7 @@ class Crop:
     @property
     def R_image_crop(self) -> Floats:
         """(2, 2) directions in the crop to directions in the image."""
-        c, s = np.cos(self.turn_rad), np.sin(self.turn_rad)
-        return np.array([[c, -s], [s, c]])
+        return rotation_2d(self.turn_rad)
 
     @property
     def matrix_crop_image(self) -> Floats:

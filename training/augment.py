@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.crop import turned_matrix
-from posecore.types import Crop
+from posecore.types import Crop, rotation_2d
 from training.samples import LABELS, PersonLabel, single
 
 
@@ -33,11 +33,8 @@ class AugmentConfig:
 
 def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float64]:
     """(2, 3) image pixels to crop pixels: the crop's own window, then turned about its centre, then mirrored."""
-    c, s = np.cos(rotation_rad), np.sin(rotation_rad)
-    R = np.array([[c, -s], [s, c]])
-    if flip:
-        R = np.diag([-1.0, 1.0]) @ R
-    return turned_matrix(crop, R)
+    R = rotation_2d(rotation_rad)
+    return turned_matrix(crop, np.diag([-1.0, 1.0]) @ R if flip else R)
 
 
 def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip: bool) -> PersonLabel:

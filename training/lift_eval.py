@@ -22,9 +22,9 @@ PUBLISHED_JOINTS = ("head_top", "neck", *LIMB_JOINTS)  # the 14 joints of 3DPCK 
 
 
 def _examples(samples: list[Sample], size_px: int, batch: int, turned: bool = False) -> Iterator[list[tuple[str, LiftExample]]]:
-    plain = AugmentConfig(upright=float(turned))
+    config = AugmentConfig(upright=float(turned))
     for k in range(0, len(samples), batch):
-        yield [(s.source, make_example(s, size_px, None, plain)) for s in samples[k : k + batch]]
+        yield [(s.source, make_example(s, size_px, None, config)) for s in samples[k : k + batch]]
 
 
 def evaluate_lift(
