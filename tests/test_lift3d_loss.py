@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lift3d import codec
-from lift3d.loss import LiftLossConfig, lift_loss, vnect_loss
+from lift3d.loss import NEAR, LiftLossConfig, lift_loss, vnect_loss
 from lift3d.network50 import VNectMaps
 from posecore.skeleton import load_skeleton
 
@@ -161,3 +161,23 @@ def test_squared_error_of_the_gaussians_is_nothing_for_the_truth_and_the_gaussia
     maps[:, 0] = torch.from_numpy(perfect_logits(target["heat"].numpy()))
     assert float(lift_loss(maps, target, config)["squared"]) == pytest.approx(0, abs=1e-6)
     assert "squared" not in lift_loss(maps, target)
+
+
+def test_place_is_how_far_the_heat_lies_from_the_joint_whatever_lies_elsewhere():
+    target = random_target(9)
+    shift = np.array([4.0, -2.0])  # half a cell and a quarter
+    xy = np.random.default_rng(9).uniform(30, 220, (2, 21, 2))
+    target["heat"] = torch.from_numpy(np.stack([codec.encode_heat(p, CELLS) for p in xy]))
+    heat = np.stack([codec.encode_heat(p + shift, CELLS) for p in xy])
+    heat[:, :, 0, 0] += 0.5  # another peak, far from most joints; it has no say
+    near = np.linalg.norm(codec.to_cells(xy), axis=2) < 5
+    target["heat_weight"][torch.from_numpy(near)] = 0
+    maps = torch.zeros(2, 6, 21, CELLS, CELLS)
+    maps[:, 0] = torch.from_numpy(perfect_logits(heat))
+    config = LiftLossConfig(place=1.0)
+    # a Gaussian cut off where its height is h moves by its variance there, 1 + h ln(h) / (1 - h), of the way
+    cut = 1 + NEAR * np.log(NEAR) / (1 - NEAR)
+    assert float(lift_loss(maps, target, config)["place"]) == pytest.approx(0.75 * cut, rel=0.02)
+    maps[:, 0] = torch.from_numpy(perfect_logits(target["heat"].numpy()))
+    assert float(lift_loss(maps, target, config)["place"]) == pytest.approx(0, abs=1e-4)
+    assert "place" not in lift_loss(maps, target)
