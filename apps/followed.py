@@ -53,6 +53,14 @@ class Rows:
         self._first = min(self._end, self._first + count)
 
 
+@dataclass(frozen=True)
+class Looks:
+    """What one person wore: frame (N,), rising, and colours (N, 3, 3) as pose2d.appearance sees them, NaN where not seen."""
+
+    frame: NDArray[np.int64]
+    colours: NDArray[np.float64]
+
+
 @dataclass
 class Followed:
     """One person while the clip runs; crop is None while he is lost, rival a second place to look in this frame."""
@@ -72,6 +80,7 @@ class Followed:
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
+    looks: list[tuple[int, NDArray[np.float64]]] = field(default_factory=list)  # frame and colours, as in Looks
 
     def add(self, frame: Frame, pose: Pose3D) -> None:
         """Write down what the lift saw of him."""
@@ -93,10 +102,17 @@ class Followed:
         for values in (self.frames, self.times_s):
             del values[:count]
         self.rows.forget_first(count)
+        first = self.frames[0] if self.frames else np.inf
+        self.looks = [look for look in self.looks if look[0] >= first]
 
     def pose(self, row: int) -> Pose3D:
         """One row as the lift gave it."""
         return Pose3D(*_split(self.rows.array[row, 0]))
+
+    def worn(self) -> Looks:
+        """What the detector's looks saw him wear."""
+        frames = np.array([frame for frame, _ in self.looks], dtype=np.int64)
+        return Looks(frames, np.array([colours for _, colours in self.looks]).reshape(-1, 3, 3))
 
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""

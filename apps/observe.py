@@ -8,14 +8,16 @@ it alone says who is who.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.cuts import CutFinder, CutSettings
-from apps.followed import Followed, apart_px, are_close, confidence, is_another_s, joints_of
+from apps.followed import Followed, Looks, apart_px, are_close, confidence, is_another_s, joints_of
+from apps.observe_settings import DetectSettings, FollowSettings
+from pose2d.appearance import look_of
+from pose2d.motion import comparable_xy_px
 from posecore.camera import Camera
 from posecore.crop import crop_from_detection, crop_from_points, upright_turn
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
@@ -25,42 +27,6 @@ from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 _DUE_TOLERANCE_S = 1e-6
 _SURER = 1.03  # times as sure as the crop followed so far, so that equals do not alternate
 _LIMBS = load_skeleton("vnect21").indices(LIMB_JOINTS)
-
-
-@dataclass(frozen=True)
-class DetectSettings:
-    """When the detector looks."""
-
-    every_s: float = 0.5  # seconds between two looks while all goes well; smaller finds newcomers sooner and is slower
-    retry_s: float = 0.1  # seconds between two looks while somebody is lost, people are close or nobody is there
-    retry_for_s: float = 1.0  # seconds for which a lost person is looked for that often
-    joints_min: int = 6  # of 18 that a detection must have to count; lower for people of whom little is in the picture
-    newcomer_score_min: float = 0.3  # score of a detection, 0..1, from which it may be somebody new
-    confirm: int = 2  # looks that must find a newcomer before the detector rests
-    missed_max: int = 8  # looks in a row that may miss a person whom the lift still follows
-
-    def counts(self, detection: Detection2D, crowd: bool) -> bool:
-        """Whether a detection is one. Where people are close what is hardly found may be made of the joints of two."""
-        enough = (detection.score > 0).sum() >= self.joints_min
-        return bool(enough and (not crowd or detection.person_score >= self.newcomer_score_min))
-
-
-@dataclass(frozen=True)
-class FollowSettings:
-    """When the lift has lost a person, and which tracks are worth keeping."""
-
-    score_min: float = 0.3  # mean confidence of a person's better half of joints, 0..1, below which he is lost
-    doubt_ratio: float = 0.85  # of a person's usual confidence, below which the detector is asked at once
-    joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
-    second_score_min: float = 0.2  # confidence from which a joint's second-best place counts for it as well, 0..1
-    limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
-    fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
-    size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
-    close: float = 0.6  # people are close whose crops' middles lie nearer than this part of the larger one's side
-    twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
-    track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
-    found_share_min: float = 0.3  # of the detector's looks during a track, that found the person; with less it is a phantom
-    forget_s: float = 5.0  # seconds after which an unseen person is no longer waited for; more than tracker.max_lost_s
 
 
 class Detector(Protocol):
@@ -152,6 +118,15 @@ class Observer:
 
     def tracks(self, rate_fps: float) -> tuple[list[Track], list[str]]:
         """Tracks of the people seen long enough, numbered from 1 by first appearance, then from left to right; warnings."""
+        kept, warnings = self._kept(rate_fps)
+        return [person.track(k) for k, person in enumerate(kept, start=1)], warnings
+
+    def looks(self, rate_fps: float) -> list[Looks]:
+        """What the people of `tracks` wore, in their order."""
+        return [person.worn() for person in self._kept(rate_fps)[0]]
+
+    def _kept(self, rate_fps: float) -> tuple[list[Followed], list[str]]:
+        """The people whose tracks are worth keeping, in the order of their numbers; warnings."""
         people = [p for p in self._past + list(self._people.values()) if p.frames]
         needed_s = min(self._follow.track_min_s, len(self._times_s) / rate_fps) - 0.5 / rate_fps
         long = [p for p in people if len(p.frames) / rate_fps >= needed_s]
@@ -162,7 +137,7 @@ class Observer:
             warnings.append(f"tracks shorter than {self._follow.track_min_s:g} s that were dropped: {len(people) - len(long)}")
         if len(kept) < len(long):
             warnings.append(f"tracks that the detector hardly ever confirmed and that were dropped: {len(long) - len(kept)}")
-        return [person.track(k) for k, person in enumerate(kept, start=1)], warnings
+        return kept, warnings
 
     def _is_real(self, person: Followed) -> bool:
         """Whether the detector confirms often enough what the lift follows."""
@@ -207,6 +182,7 @@ class Observer:
             person.found, person.missed_in_a_row = person.found + 1, 0
             person.found_s = person.seen_s = frame.time_s
             person.found_xy_px = joints_of(detection)
+            person.looks.append((frame.index, look_of(frame.rgb, comparable_xy_px(detection))))
             crop = crop_from_detection(detection, self._lifter.input_px)
             if person.crop is None or self._is_close(person):
                 person.crop, person.last, person.is_new = crop, crop, True

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from apps.camera_choice import CameraSettings
+from apps.clothes import ClothesSettings
 from apps.cuts import CutSettings
-from apps.observe import DetectSettings, FollowSettings
+from apps.observe_settings import DetectSettings, FollowSettings
 from apps.revise import ReviseSettings
 from fitting.settings import FitSettings
 from pose2d.codec import DecodeSettings
@@ -63,6 +64,7 @@ class Settings:
     tracker: TrackerSettings = field(default_factory=TrackerSettings)
     follow: FollowSettings = field(default_factory=FollowSettings)
     cuts: CutSettings = field(default_factory=CutSettings)
+    clothes: ClothesSettings = field(default_factory=ClothesSettings)
     revise: ReviseSettings = field(default_factory=ReviseSettings)
     fit: FitSettings = field(default_factory=FitSettings)
     output: OutputSettings = field(default_factory=OutputSettings)

@@ -28,14 +28,16 @@ def look_of(rgb: NDArray[np.uint8], xy_px: Floats) -> Floats:
     return np.stack([_median_colour(rgb, part) for part in points])
 
 
-def look_log_odds(one: ArrayLike, other: ArrayLike) -> Floats:
+def look_log_odds(one: ArrayLike, other: ArrayLike, same: ArrayLike = SAME) -> Floats:
     """Log odds, WORST to about 2.7, that looks (..., 3, 3) are of one person rather than of two; 0 where no part is shared.
 
+    same, (3,) or (..., 3, 3): how far the colours of one and the same part are apart, CIELAB units.
     The ratio of two Gaussians in the difference of a part's colour, averaged over the parts that both have: clothes of one
     person go together, so that three parts alike say little more than one.
     """
     difference = np.asarray(one, dtype=np.float64) - np.asarray(other, dtype=np.float64)
-    part = (0.5 * difference**2 * (1 / OTHER**2 - 1 / SAME**2) + np.log(OTHER / SAME)).sum(axis=-1)
+    spread = np.asarray(same, dtype=np.float64)
+    part = (0.5 * difference**2 * (1 / OTHER**2 - 1 / spread**2) + np.log(OTHER / spread)).sum(axis=-1)
     shared = np.isfinite(part)
     mean = np.where(shared, part, 0).sum(axis=-1) / np.maximum(shared.sum(axis=-1), 1)
     return np.maximum(mean, WORST)

@@ -41,6 +41,14 @@ def body_size_px(xy_px: Floats) -> Floats:
     return np.sqrt(np.maximum(np.maximum(sides.prod(axis=-1), sides.max(axis=-1) ** 2 / 3), 1.0))
 
 
+def nan_median(values: Floats) -> Floats:
+    """Medians (..., C) over the N rows of (..., N, C) that are not NaN; NaN, and no warning, where there are none."""
+    rows = np.sort(values, axis=-2)  # NaN last
+    count = np.isfinite(values).sum(axis=-2, keepdims=True)
+    middle = [np.take_along_axis(rows, np.maximum(k, 0), axis=-2) for k in ((count - 1) // 2, count // 2)]
+    return np.where(count > 0, 0.5 * (middle[0] + middle[1]), np.nan)[..., 0, :]
+
+
 class BodyMotion:
     """One person's motion. Joints are kept relative to the filtered place, each as last seen."""
 

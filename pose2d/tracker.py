@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from pose2d.appearance import blend_looks, look_log_odds, look_of
-from pose2d.motion import SKELETON, BodyMotion, MotionSettings, body_size_px, comparable_xy_px
+from pose2d.motion import SKELETON, BodyMotion, MotionSettings, body_size_px, comparable_xy_px, nan_median
 from posecore.errors import InputError
 from posecore.oks import joints_box, oks, oks_sigma
 from posecore.types import Detection2D, Floats
@@ -194,7 +194,7 @@ def _stand_apart(found: Floats) -> NDArray[np.bool_]:
 
 def _shift(guess_px: Floats, found: Floats) -> Floats:
     """(P, D, 2) median shifts from people thought at (P, 18, 2) to detections (D, 18, 2); NaN without a common joint."""
-    return _nan_median(found - guess_px[:, None])
+    return nan_median(found - guess_px[:, None])
 
 
 def _place_log_likelihood(shift: Floats, doubt: Floats, size_px: Floats, settings: TrackerSettings) -> NDArray[np.float64]:
@@ -208,11 +208,3 @@ def _middles(xy_px: Floats) -> Floats:
     """(P, 2) middles of the boxes around joints (P, 18, 2)."""
     box = joints_box(xy_px)
     return 0.5 * (box[:, :2] + box[:, 2:])
-
-
-def _nan_median(values: Floats) -> Floats:
-    """Median over the joints (..., J, 2), NaN where there are none."""
-    rows = np.sort(values, axis=-2)  # NaN last
-    count = np.isfinite(values).sum(axis=-2, keepdims=True)
-    middle = [np.take_along_axis(rows, np.maximum(k, 0), axis=-2) for k in ((count - 1) // 2, count // 2)]
-    return np.where(count > 0, 0.5 * (middle[0] + middle[1]), np.nan)[..., 0, :]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.followed import Followed, are_close, is_another_s
-from apps.observe import FollowSettings
+from apps.observe_settings import FollowSettings
 from apps.pipeline import observe
 from apps.settings import Settings
 from benchmarks.crossing import without

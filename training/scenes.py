@@ -34,6 +34,7 @@ from training.samples import PersonLabel, Sample, to_openpose18
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
+BESIDE_SIZE_SD, BESIDE_SD = 0.15, np.array([0.2, 0.06])  # log size; offset to the side and down, of the longer side
 
 Reader = Callable[[], NDArray[np.uint8]]
 
@@ -66,6 +67,7 @@ class SceneConfig:
     photos: PhotoShares = field(default_factory=PhotoShares)
     people: tuple[float, ...] = (0.08, 0.27, 0.3, 0.18, 0.1, 0.07)  # chances of 0, 1, 2, ... people in a composite
     height_share: tuple[float, float] = (0.28, 1.4)  # of the canvas: a person's longer side; above 1 cut by the border
+    beside: float = 0.0  # chance that a person of a composite stands half behind the next, about as large: people who cross
     close_up: float = 0.5  # share of whole pictures in which one person is seen as the detector's second look sees people
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
 
@@ -131,7 +133,8 @@ class SceneMaker:
         covered: list[NDArray[np.bool_]] = []  # per person, the joints behind others
         for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
             sample = self.cutouts.draw(rng)
-            rgb, alpha, person = self._cut_out(sample, rng)
+            before = people[-1] if people and rng.random() < self.config.beside else None
+            rgb, alpha, person = self._cut_out(sample, rng, before)
             if alpha.sum() < 200:
                 continue
             covered = [c | _under(p, alpha) for p, c in zip(people, covered, strict=True)]
@@ -143,18 +146,22 @@ class SceneMaker:
         ignored = [p.box_xyxy_px for p in people if not _mostly_inside(p, size)]
         return Scene(canvas.astype(np.uint8), keep, True, np.array(ignored, dtype=float).reshape(-1, 4))
 
-    def _cut_out(self, sample: Sample, rng: np.random.Generator) -> tuple[NDArray, NDArray, PersonLabel]:
-        """A person somewhere on the canvas: colours, feathered alpha (S, S) in 0..1 and labels."""
+    def _cut_out(
+        self, sample: Sample, rng: np.random.Generator, before: PersonLabel | None
+    ) -> tuple[NDArray, NDArray, PersonLabel]:
+        """A person somewhere on the canvas, or in front of another: colours, feathered alpha (S, S) in 0..1 and labels."""
         config, size = self.config, self.config.size_px
         person = sample.people[0]
         low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
         longer = float((high - low).max())
-        share = np.exp(rng.uniform(*np.log(config.height_share)))
-        side = longer / share
-        at = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share)
-        centre = (low + high) / 2 + at * side
+        if before is None:
+            share = np.exp(rng.uniform(*np.log(config.height_share)))
+            shift_px = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share) * size
+        else:
+            share, shift_px = _beside(before, size, rng)
         rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
-        matrix = similarity(Crop(centre, side, size), rotation, flip)
+        matrix = similarity(Crop((low + high) / 2, longer / share, size), rotation, flip)
+        matrix[:, 2] += shift_px
         rgb = change_colours(sample.read(), rng, config.augment)
         mask = decode_mask(person.mask) * np.uint8(255)
         alpha = cv2.GaussianBlur(warp(mask, matrix, size), (0, 0), 0.8).astype(np.float32) / 255
@@ -197,6 +204,14 @@ def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
     from pycocotools import mask
 
     return mask.decode(rle)
+
+
+def _beside(person: PersonLabel, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+    """Share of the canvas, and way from its middle in pixels, of somebody about as large as a person and half before him."""
+    low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
+    longer = float((high - low).max())
+    offset_px = rng.normal(0, 1, 2) * BESIDE_SD * longer
+    return longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD))), (low + high) / 2 - (size - 1) / 2 + offset_px
 
 
 def _any_of(masks: list[dict[str, Any] | None], matrix: NDArray, size: int) -> NDArray[np.bool_] | None:

@@ -1,0 +1,163 @@
+"""Numbers that two people exchanged while they covered each other, given back once the clip is over by what they wear.
+
+While two bodies are one in the picture the tracker may take each for the other, and nothing that is seen later of places and
+poses tells. Their clothes do: before and after the meeting both were seen alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.followed import Looks, apart_px
+from pose2d.appearance import OTHER, SAME, look_log_odds
+from pose2d.motion import body_size_px, nan_median
+from posecore.oks import joints_box
+from posecore.types import Track
+
+Floats = NDArray[np.float64]
+ENOUGH = 10  # looks after a meeting that tell who is who; later ones may be behind the next meeting
+STEADY = 0.7  # of a single look's spread: how far medians of many looks of one person are apart
+MAD = 0.6745  # median absolute deviation of a Gaussian of standard deviation 1
+PACE = 2  # rows over which a person's speed is taken
+
+
+@dataclass(frozen=True)
+class ClothesSettings:
+    """When two people are given each other's number after they met."""
+
+    log_odds: float = 3.0  # how surely their clothes must say so, 20 to 1; 0 never gives back
+    apart: float = 0.6  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
+    looks_min: int = 2  # times that each must have been seen alone, before and after
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """Two people, by their place in the list, near each other from a frame to a frame."""
+
+    pair: tuple[int, int]
+    first: int
+    last: int
+
+
+def give_back(
+    tracks: Sequence[Track], looks: Sequence[Looks], settings: ClothesSettings
+) -> tuple[list[Track], list[tuple[int, int, int]]]:
+    """The tracks after everybody has his own number back, and (person, person, first frame) of every exchange undone.
+
+    looks: one per track. Two who met are exchanged from the frame where the bodies go over into one another best, if their
+    looks alone before and after say so by more than `log_odds`.
+    """
+    tracks, looks, undone = list(tracks), list(looks), []
+    after = -1
+    while settings.log_odds > 0:
+        meeting = next(
+            (m for m in _meetings(tracks, settings) if m.first > after and _exchanged(m, tracks, looks, settings)), None
+        )
+        if meeting is None:
+            break
+        after, (a, b) = meeting.first, meeting.pair
+        frame = _seam(tracks[a], tracks[b], meeting)
+        tracks[a], tracks[b] = _spliced(tracks[a], tracks[b], frame), _spliced(tracks[b], tracks[a], frame)
+        looks[a], looks[b] = _spliced(looks[a], looks[b], frame), _spliced(looks[b], looks[a], frame)
+        undone.append((tracks[a].person, tracks[b].person, frame))
+    return tracks, undone
+
+
+def _meetings(tracks: Sequence[Track], settings: ClothesSettings) -> list[_Meeting]:
+    """All meetings of all pairs, the first that begins first."""
+    found = []
+    for a in range(len(tracks)):
+        for b in range(a + 1, len(tracks)):
+            frames = _near(tracks[a], tracks[b], settings.apart)
+            found += [_Meeting((a, b), int(run[0]), int(run[-1])) for run in _runs(frames)]
+    return sorted(found, key=lambda meeting: meeting.first)
+
+
+def _near(one: Track, other: Track, apart: float) -> NDArray[np.int64]:
+    """Frames in which the middles of two people, on the straight way across their gaps, are nearer than so many sizes."""
+    first, last = max(one.frame[0], other.frame[0]), min(one.frame[-1], other.frame[-1])
+    frames = np.arange(first, last + 1)
+    if not len(frames):
+        return frames
+    (x0, y0, size0), (x1, y1, size1) = (_places(track, frames) for track in (one, other))
+    return frames[np.hypot(x0 - x1, y0 - y1) < apart * np.maximum(size0, size1)]
+
+
+def _places(track: Track, frames: NDArray[np.int64]) -> Floats:
+    """(3, F): x and y of the body's middle and its size, pixels."""
+    box = joints_box(track.xy_px)
+    rows = np.column_stack([0.5 * (box[:, :2] + box[:, 2:]), body_size_px(track.xy_px)])
+    return np.stack([np.interp(frames, track.frame, column) for column in rows.T])
+
+
+def _runs(frames: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Frames in stretches without a gap."""
+    if len(frames):
+        yield from np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+
+
+def _exchanged(meeting: _Meeting, tracks: Sequence[Track], looks: Sequence[Looks], settings: ClothesSettings) -> bool:
+    """Whether the clothes say that the two of a meeting have each other's number after it."""
+    worn = [_alone(k, tracks, looks[k], settings) for k in meeting.pair]
+    before = [w.colours[w.frame < meeting.first] for w in worn]
+    after = [w.colours[w.frame > meeting.last][:ENOUGH] for w in worn]
+    if min(map(len, before + after)) < settings.looks_min:
+        return False
+    told = _log_odds(before, after)
+    return bool(told[0, 1] + told[1, 0] - told[0, 0] - told[1, 1] > settings.log_odds)
+
+
+def _log_odds(before: list[Floats], after: list[Floats]) -> Floats:
+    """(2, 2) log odds that who wore these (N, 3, 3) before a meeting and those after it are one.
+
+    Colours that change from look to look are not those of clothes but of what lies behind: they say little, or nothing.
+    """
+    middles, scatter = (np.stack(part) for part in zip(*(_middle(colours) for colours in before + after), strict=True))
+    variance = (np.square(scatter[:2, None]) + np.square(scatter[2:])) / 2
+    spread = np.minimum(np.sqrt((STEADY * SAME) ** 2 + variance), OTHER)
+    return look_log_odds(middles[:2, None], middles[2:], spread)
+
+
+def _middle(colours: Floats) -> tuple[Floats, Floats]:
+    """(3, 3) medians of looks (N, 3, 3), and how far the looks are spread about them."""
+    looks = colours.reshape(len(colours), -1)
+    middle = nan_median(looks)
+    return middle.reshape(3, 3), nan_median(np.abs(looks - middle)).reshape(3, 3) / MAD
+
+
+def _alone(which: int, tracks: Sequence[Track], looks: Looks, settings: ClothesSettings) -> Looks:
+    """The looks of one person in frames in which nobody else is near."""
+    crowd = [_near(tracks[which], track, settings.apart) for k, track in enumerate(tracks) if k != which]
+    keep = ~np.isin(looks.frame, np.concatenate([*crowd, np.zeros(0, dtype=np.int64)]))
+    return Looks(looks.frame[keep], looks.colours[keep])
+
+
+def _seam(one: Track, other: Track, meeting: _Meeting) -> int:
+    """The frame from which on the other's rows go on best from one's, and one's from the other's."""
+    frames = range(meeting.first, meeting.last + 2)
+    return frames[int(np.argmin([_step_px(one, other, frame) + _step_px(other, one, frame) for frame in frames]))]
+
+
+def _step_px(before: Track, after: Track, frame: int) -> float:
+    """How far, in the median of the joints, the other's first row from a frame on is from where one's rows before it lead."""
+    left, right = int(np.searchsorted(before.frame, frame)) - 1, int(np.searchsorted(after.frame, frame))
+    if left < 0 or right == len(after.frame):
+        return np.inf
+    back = max(left - PACE, 0)
+    share = (after.frame[right] - before.frame[left]) / max(before.frame[left] - before.frame[back], 1)
+    return apart_px(before.xy_px[left] + share * (before.xy_px[left] - before.xy_px[back]), after.xy_px[right])
+
+
+def _spliced(before: Any, after: Any, frame: int) -> Any:
+    """The rows of one (a Track or Looks) before a frame, and the other's from there, under the former's name."""
+    parts = {
+        f.name: np.concatenate([getattr(before, f.name)[before.frame < frame], getattr(after, f.name)[after.frame >= frame]])
+        for f in fields(before)
+        if f.name != "person"
+    }
+    return replace(before, **parts)

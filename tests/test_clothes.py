@@ -1,0 +1,106 @@
+"""People who exchanged numbers while they met get them back by what they wear, and nobody else does."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from apps.clothes import ClothesSettings, give_back
+from apps.followed import Looks
+from posecore.types import Track
+
+FRAMES, RATE = 80, 20.0
+BODY_PX = np.random.default_rng(3).uniform([-30, -100], [30, 100], (21, 2))
+RED, BLUE, GREEN = (np.tile(colour, (3, 1)) for colour in ([50.0, 60, 30], [40.0, 10, -50], [60.0, -50, 40]))
+SETTINGS = ClothesSettings()
+
+
+def walker(person, start_px, speed_px, down_px=0.0):
+    """Somebody who walks along x at so many pixels a frame, `down_px` lower than others."""
+    frame = np.arange(FRAMES)
+    xy = BODY_PX + np.stack([start_px + speed_px * frame, np.full(FRAMES, down_px)], axis=1)[:, None]
+    score = np.ones((FRAMES, 21))
+    return Track(person, frame, frame / RATE, xy, score, np.zeros((FRAMES, 21, 3)), np.ones((FRAMES, 21, 2)))
+
+
+def dressed(colour, every=2, seed=0):
+    frame = np.arange(0, FRAMES, every)
+    return Looks(frame, colour + np.random.default_rng(seed).normal(0, 3, (len(frame), 3, 3)))
+
+
+def exchanged(one, other, frame):
+    """Two tracks or looks with each other's rows from a frame on."""
+
+    def joined(a, b):
+        names = [name for name in vars(a) if name != "person"]
+        rows = {n: np.concatenate([getattr(a, n)[a.frame < frame], getattr(b, n)[b.frame >= frame]]) for n in names}
+        return replace(a, **rows)
+
+    return joined(one, other), joined(other, one)
+
+
+# They meet in frame 40; the bodies are half a size apart for some ten frames around it.
+TRUE = [walker(1, 0, 6), walker(2, 480, -6, 20)]
+
+
+@pytest.mark.parametrize("frame", [37, 40, 42])
+def test_an_exchange_is_undone_where_it_happened(frame):
+    tracks, looks = exchanged(*TRUE, frame), exchanged(dressed(RED), dressed(BLUE, seed=1), frame)
+    mended, undone = give_back(tracks, looks, SETTINGS)
+    assert undone == [(1, 2, frame)]
+    for track, true in zip(mended, TRUE, strict=True):
+        assert track.person == true.person
+        for name in ("frame", "time_s", "xy_px"):
+            np.testing.assert_array_equal(getattr(track, name), getattr(true, name))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (dressed(RED), dressed(BLUE, seed=1)),  # nobody was exchanged
+        exchanged(dressed(RED), dressed(RED, seed=1), 40),  # both wear the same
+        exchanged(dressed(RED, every=30), dressed(BLUE, every=30), 40),  # hardly looked at
+    ],
+)
+def test_numbers_stay_where_the_clothes_do_not_speak(one, other):
+    mended, undone = give_back(TRUE, [one, other], SETTINGS)
+    assert undone == []
+    assert mended == TRUE
+
+
+def test_colours_of_what_lies_behind_say_nothing():
+    """Whoever is too small to be hit shows the wall, and both walk past the same one."""
+    wall = np.random.default_rng(7).uniform([20, -40, -40], [80, 40, 40], (40, 3))
+    behind = [wall[(track.xy_px[:, :, 0].mean(axis=1) // 16).astype(int)] for track in TRUE]
+    looks = [Looks(track.frame, np.repeat(colours[:, None], 3, axis=1)) for track, colours in zip(TRUE, behind, strict=True)]
+    assert give_back(TRUE, looks, SETTINGS)[1] == []
+
+
+def test_parts_never_seen_do_not_count():
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    for look in looks:
+        look.colours[:, 1:] = np.nan
+    assert give_back(list(exchanged(*TRUE, 40)), looks, SETTINGS)[1] == [(1, 2, 40)]
+    for look in looks:
+        look.colours[:] = np.nan
+    assert give_back(TRUE, looks, SETTINGS)[1] == []
+
+
+def test_nothing_is_given_back_where_nobody_met_or_nobody_asks():
+    apart = [TRUE[0], walker(2, 480, 6)]
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    assert give_back(apart, looks, SETTINGS)[1] == []
+    assert give_back(TRUE, looks, ClothesSettings(log_odds=0.0))[1] == []
+    assert give_back([], [], SETTINGS) == ([], [])
+
+
+def test_three_people_and_two_exchanges_one_after_the_other():
+    walkers = [walker(1, 0, 6), walker(2, 480, -6, 20), walker(3, 180, 0, 40)]  # 1 meets 3 in 30 and 2 in 40; 2 meets 3 in 50
+    tracks, looks = list(walkers), [dressed(c, every=1, seed=k) for k, c in enumerate((RED, BLUE, GREEN))]
+    for (a, b), frame in (((0, 2), 30), ((0, 1), 50)):
+        tracks[a], tracks[b] = exchanged(tracks[a], tracks[b], frame)
+        looks[a], looks[b] = exchanged(looks[a], looks[b], frame)
+    mended, undone = give_back(tracks, looks, SETTINGS)
+    assert [pair[:2] for pair in undone] == [(1, 3), (2, 3)]
+    for track, true in zip(mended, walkers, strict=True):
+        np.testing.assert_array_equal(track.xy_px, true.xy_px)
