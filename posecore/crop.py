@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +68,19 @@ def turned_matrix(crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.float64]:
 def cut_crop(rgb: NDArray[np.uint8], crop: Crop, turn: NDArray[np.float64] = UPRIGHT) -> NDArray[np.uint8]:
     """The crop's pixels (S, S, 3) of a picture, or (S, S) of a mask; `turn` as in `turned_matrix`.
 
-    Black outside the picture (as VNect). Strong reductions average first, so that nothing flickers.
+    Black outside the picture (as VNect). Strong reductions average, so that nothing flickers: whoever is larger in the picture
+    than in the crop is drawn at twice the crop's size first.
     """
-    if crop.scale < 0.5:
+    if crop.scale >= 0.5:
+        return _draw(rgb, crop, turn)
+    if crop.scale < 0.25:
         rgb, crop = _shrink(rgb, crop, float(np.abs(turned_matrix(crop, turn)[0, :2]).sum()) / crop.scale)
+    double = _draw(rgb, replace(crop, size_px=2 * crop.size_px), turn)
+    return cv2.resize(double, (crop.size_px, crop.size_px), interpolation=cv2.INTER_AREA)
+
+
+def _draw(rgb: NDArray[np.uint8], crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """The crop's pixels, each between the four nearest of the picture."""
     size = (crop.size_px, crop.size_px)
     return cv2.warpAffine(rgb, turned_matrix(crop, turn), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 

@@ -107,7 +107,9 @@ def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():
     np.testing.assert_allclose(crop.to_image(crop.to_crop(xy)), xy, atol=1e-9)
 
 
-@pytest.mark.parametrize("side", [64.0, 256.0, 900.0])  # enlarged, as it is, strongly reduced
+@pytest.mark.parametrize(
+    "side", [64.0, 200.0, 400.0, 900.0]
+)  # enlarged, about as it is, drawn twice as large, strongly reduced
 def test_cut_crop_puts_a_spot_where_the_crop_says(side):
     at = np.array([412.0, 388.0])
     y, x = np.mgrid[0:800, 0:800]
@@ -120,7 +122,7 @@ def test_cut_crop_puts_a_spot_where_the_crop_says(side):
     np.testing.assert_allclose(centre, crop.to_crop(at), atol=0.1)  # 8-bit rounding of the spot's skirts
 
 
-@pytest.mark.parametrize("side", [96.0, 700.0])  # about as it is, strongly reduced
+@pytest.mark.parametrize("side", [96.0, 400.0, 700.0])  # about as it is, drawn twice as large, strongly reduced
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_turned_crop_shows_all_its_corners_and_puts_a_spot_where_its_matrix_says(side, mirrored):
     turn = np.array([[np.cos(0.8), -np.sin(0.8)], [np.sin(0.8), np.cos(0.8)]]) * ([[-1.0], [1.0]] if mirrored else 1.0)
@@ -184,3 +186,13 @@ def test_network_gives_six_maps_a_joint_at_stride_eight():
     network = VNectResNet18(LiftConfig(width=8, channels=16)).eval()
     with torch.inference_mode():
         assert network(torch.zeros(2, 3, 96, 96)).shape == (2, 6, 21, 12, 12)
+
+
+@pytest.mark.parametrize("side", [300.0, 800.0])
+def test_a_reduced_crop_does_not_flicker(side):
+    """White noise, the worst texture, moved by half a crop pixel: means over squares of that size share half of what they cover,
+    so that their difference is as large as they are themselves."""
+    noise = np.random.default_rng(4).integers(0, 256, (900, 900), dtype=np.uint8)
+    crops = [Crop(np.array([450.3 + dx, 449.8]), side, 128) for dx in (0.0, side / 256)]
+    one, other = (cut_crop(noise, crop).astype(float) for crop in crops)
+    assert (one - other).std() < noise.std() * 128 / side
