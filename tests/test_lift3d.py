@@ -190,8 +190,8 @@ def test_network_gives_six_maps_a_joint_at_stride_eight():
 
 @pytest.mark.parametrize("side", [300.0, 800.0])
 def test_a_reduced_crop_does_not_flicker(side):
-    """White noise, the worst texture, moved by half a crop pixel: means over squares of that size share half of what they cover,
-    so that their difference is as large as they are themselves."""
+    """White noise, the worst texture, moved by half a crop pixel: means over squares of that size share half of what they cover
+    and their difference is as large as they are themselves."""
     noise = np.random.default_rng(4).integers(0, 256, (900, 900), dtype=np.uint8)
     crops = [Crop(np.array([450.3 + dx, 449.8]), side, 128) for dx in (0.0, side / 256)]
     one, other = (cut_crop(noise, crop).astype(float) for crop in crops)
