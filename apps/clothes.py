@@ -1,7 +1,7 @@
-"""Numbers that two people exchanged while they covered each other, given back once the clip is over by what they wear.
+"""Who is who by what they wear, once the clip is over.
 
-While two bodies are one in the picture the tracker may take each for the other, and nothing that is seen later of places and
-poses tells. Their clothes do: before and after the meeting both were seen alone.
+While two bodies are one in the picture the tracker may take each for the other, or give one of them a new number when he comes
+out again, and nothing that is seen later of places and poses tells. Their clothes do: before and after both were seen alone.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ PACE = 2  # rows over which a person's speed is taken
 
 @dataclass(frozen=True)
 class ClothesSettings:
-    """When two people are given each other's number after they met."""
+    """When clothes decide who is who."""
 
-    log_odds: float = 3.0  # how surely their clothes must say so, 20 to 1; 0 never gives back
+    log_odds: float = 3.0  # how surely they must say that two have each other's number, 20 to 1; 0 never gives back
+    same_odds: float = 1.0  # and that one who comes is one who went: 3 to 1 besides the place
+    away_s: float = 2.0  # seconds for which he may have been away; 0 never joins
+    away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
     apart: float = 0.6  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
     looks_min: int = 2  # times that each must have been seen alone, before and after
 
@@ -66,6 +69,48 @@ def give_back(
         looks[a], looks[b] = _spliced(looks[a], looks[b], frame), _spliced(looks[b], looks[a], frame)
         undone.append((tracks[a].person, tracks[b].person, frame))
     return tracks, undone
+
+
+def rejoin(
+    tracks: Sequence[Track], looks: Sequence[Looks], size_wh: tuple[int, int], settings: ClothesSettings
+) -> tuple[list[Track], list[Looks], int]:
+    """The tracks and looks with those of one person joined, numbered anew from 1 in their order, and how many joins that took.
+
+    One who comes is one who went if he is dressed like him, by more than `same_odds`, soon afterwards and near, and neither at
+    the border of the picture (width, height), where people come and go.
+    """
+    tracks, looks, joins = list(tracks), list(looks), 0
+    while pairs := list(_returns(tracks, looks, size_wh, settings)):
+        _, a, b = max(pairs)
+        frame = int(tracks[b].frame[0])
+        tracks[a], looks[a] = _spliced(tracks[a], tracks[b], frame), _spliced(looks[a], looks[b], frame)
+        del tracks[b], looks[b]
+        joins += 1
+    return [replace(track, person=k) for k, track in enumerate(tracks, start=1)], looks, joins
+
+
+def _returns(
+    tracks: Sequence[Track], looks: Sequence[Looks], size_wh: tuple[int, int], settings: ClothesSettings
+) -> Iterator[tuple[float, int, int]]:
+    """Log odds, who went and who came, for all pairs that may be one person."""
+    for a, went in enumerate(tracks):
+        for b, came in enumerate(tracks):
+            away_s = came.time_s[0] - went.time_s[-1]
+            if not 0 < away_s <= settings.away_s or not _may_walk(went, came, away_s, size_wh, settings):
+                continue
+            worn = [_alone(a, tracks, looks[a], settings).colours, _alone(b, tracks, looks[b], settings).colours[:ENOUGH]]
+            if min(map(len, worn)) >= settings.looks_min:
+                odds = float(_log_odds(worn[:1], worn[1:])[0, 0])
+                if odds > settings.same_odds:
+                    yield odds, a, b
+
+
+def _may_walk(went: Track, came: Track, away_s: float, size_wh: tuple[int, int], settings: ClothesSettings) -> bool:
+    """Whether somebody can have gone from where one was seen last to where another was seen first, inside the picture."""
+    (x0, y0, size0), (x1, y1, size1) = (_places(t, t.frame[[row]])[:, 0] for t, row in ((went, -1), (came, 0)))
+    size = max(size0, size1)
+    inside = all(size / 2 < v < side - size / 2 for v, side in ((x0, size_wh[0]), (x1, size_wh[0])))
+    return bool(inside and np.hypot(x0 - x1, y0 - y1) < (0.5 + settings.away_sizes * away_s) * size)
 
 
 def _meetings(tracks: Sequence[Track], settings: ClothesSettings) -> list[_Meeting]:
@@ -113,14 +158,15 @@ def _exchanged(meeting: _Meeting, tracks: Sequence[Track], looks: Sequence[Looks
 
 
 def _log_odds(before: list[Floats], after: list[Floats]) -> Floats:
-    """(2, 2) log odds that who wore these (N, 3, 3) before a meeting and those after it are one.
+    """(P, P) log odds that who wore these (N, 3, 3) before a meeting and those after it are one.
 
     Colours that change from look to look are not those of clothes but of what lies behind: they say little, or nothing.
     """
     middles, scatter = (np.stack(part) for part in zip(*(_middle(colours) for colours in before + after), strict=True))
-    variance = (np.square(scatter[:2, None]) + np.square(scatter[2:])) / 2
+    n = len(before)
+    variance = (np.square(scatter[:n, None]) + np.square(scatter[n:])) / 2
     spread = np.minimum(np.sqrt((STEADY * SAME) ** 2 + variance), OTHER)
-    return look_log_odds(middles[:2, None], middles[2:], spread)
+    return look_log_odds(middles[:n, None], middles[n:], spread)
 
 
 def _middle(colours: Floats) -> tuple[Floats, Floats]:

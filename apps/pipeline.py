@@ -14,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from apps.camera_choice import choose_camera, turn_to_camera
-from apps.clothes import give_back
 from apps.observe import Detector, Lifter, Observer
 from apps.overlay import Overlay
 from apps.progress import Progress
-from apps.revise import strike_misplaced
+from apps.revise import revise
 from apps.settings import Settings
 from posecore import results, stages
 from posecore.camera import Camera
@@ -147,15 +146,9 @@ def observe(
         if watcher is not None:
             watcher.close()
     tracks, warnings = observer.tracks(reader.rate_fps)
-    tracks, exchanged = give_back(tracks, observer.looks(reader.rate_fps), settings.clothes)
-    warnings += [
-        f"persons {a} and {b} had exchanged numbers, by their clothes, from frame {f}: undone" for a, b, f in exchanged
-    ]
-    tracks, struck = strike_misplaced(tracks, settings.revise)
-    if struck:
-        warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
+    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), reader.size_wh, settings.clothes, settings.revise)
     clip = observer.clip(reader.rate_fps)
-    return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings))
+    return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings, *thoughts))
 
 
 def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings, quiet: bool) -> Summary:

@@ -16,6 +16,8 @@ if __name__ == "__main__":
 
 from posecore.errors import ConfigError, PoseError
 
+FOLDED = 0.35  # share of elbows folded beyond a right angle where free arms are asked for
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Render clothed people with exact labels.")
@@ -23,6 +25,12 @@ def _parser() -> argparse.ArgumentParser:
     stills = commands.add_parser("stills", help="labelled crops of people in shards (format: training/synthetic/rendered.py)")
     stills.add_argument("--count", type=int, required=True, help="pictures to make")
     stills.add_argument("--size", type=int, default=320, metavar="PX", help="side of the square pictures (default 320)")
+    stills.add_argument(
+        "--free-arms",
+        type=float,
+        metavar="SHARE",
+        help="share with arms drawn over their whole range, a third of them folded (default a quarter, none folded)",
+    )
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
     stills.add_argument(
@@ -54,6 +62,8 @@ def _render_stills(args: argparse.Namespace) -> None:
 
     if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
+    if args.free_arms is not None and not 0 <= args.free_arms <= 1:
+        raise ConfigError(f"--free-arms must lie in 0..1, got {args.free_arms:g}")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
     numbered = list(enumerate(counts))
     jobs = [(args, numbered[worker :: args.workers]) for worker in range(min(args.workers, len(numbered)))]
@@ -66,10 +76,12 @@ def _render_stills(args: argparse.Namespace) -> None:
 
 def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> None:
     from training.synthetic.assets import open_assets
-    from training.synthetic.stills import write_shards
+    from training.synthetic.poses import PoseMix
+    from training.synthetic.stills import StillMix, write_shards
 
-    pack = open_assets(args.assets)
-    write_shards(pack, args.out, shards, args.seed, args.part, args.size, lambda path: print(path, flush=True))
+    pose = PoseMix() if args.free_arms is None else PoseMix(free_arms=args.free_arms, folded=FOLDED)
+    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, pose=pose)
+    write_shards(pack, args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 
 
 def _render_clip(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Second thoughts about who is who, once a clip is known from both its ends.
+"""Second thoughts about who is who, once a clip is known from both its ends: first by clothes (apps/clothes.py), then by place.
 
 While two people cover each other the detector may find one body and give it the number of the one behind. Frame by frame nobody
 can tell; afterwards it shows: the one in front has a short gap there, and the other lies, for as long, where the first must
@@ -7,16 +7,18 @@ have been. Such rows are struck. They are gaps then, which the fit bridges.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.followed import apart_px
+from apps.clothes import ClothesSettings, give_back, rejoin
+from apps.followed import Looks, apart_px
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
+PACE, PACE_S = 4, 0.5  # rows, and seconds at most, over which somebody's speed is taken
 
 
 @dataclass(frozen=True)
@@ -24,41 +26,97 @@ class ReviseSettings:
     """Which rows lie where somebody else must have been."""
 
     absence_s: float = 1.0  # a person back within so many seconds is expected on the straight way between; 0 strikes nothing
+    lost_s: float = 0.3  # and one who is away for longer, for so many seconds after and before it, where his way led
     distance: float = 0.1  # of the pose's extent in the picture; a pose nearer to where another is expected may be his
+
+
+def revise(
+    tracks: Sequence[Track],
+    looks: Sequence[Looks],
+    size_wh: tuple[int, int],
+    clothes: ClothesSettings,
+    settings: ReviseSettings,
+) -> tuple[list[Track], list[str]]:
+    """The tracks of a clip (width, height) after all second thoughts, and a warning for each kind of change.
+
+    looks: what each of them wore (apps.clothes).
+    """
+    tracks, looks, joins = rejoin(tracks, looks, size_wh, clothes)
+    warnings = [f"people who came back under a new number, by their clothes, and got their old one: {joins}"] if joins else []
+    tracks, exchanged = give_back(tracks, looks, clothes)
+    warnings += [
+        f"persons {a} and {b} had exchanged numbers in frame {f}, as their clothes show: undone" for a, b, f in exchanged
+    ]
+    tracks, struck = strike_misplaced(tracks, settings)
+    if struck:
+        warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
+    return tracks, warnings
 
 
 def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple[list[Track], int]:
     """The tracks without the rows that lie where another person must have been, and how many those were.
 
     A row goes if another track has a gap there, of `absence_s` at most, and the joints lie within `distance` of the straight
-    way across that gap and nearer to it than to the straight way across the row's own track.
+    way across that gap and nearer to it than to the straight way across the row's own track. In the first and the last
+    `lost_s` of a longer gap it goes if it lies so near the other's way straight on, and nearer than to its own track's.
     """
+    if settings.absence_s <= 0:
+        return list(tracks), 0
     struck = [_misplaced(track, [other for other in tracks if other is not track], settings) for track in tracks]
     kept = [_keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(tracks, struck, strict=True)]
     return kept, int(sum(rows.sum() for rows in struck))
 
 
 def _misplaced(track: Track, others: Sequence[Track], settings: ReviseSettings) -> NDArray[np.bool_]:
-    """(T,) rows of a track to strike. Without rows before and after a gap nothing tells where its own person was."""
+    """(T,) rows of a track to strike."""
     struck = np.zeros(len(track.frame), dtype=bool)
     for other in others:
-        for left, right in _gaps(other, settings.absence_s):
-            inside = np.flatnonzero((track.frame > other.frame[left]) & (track.frame < other.frame[right]))
-            if not len(inside) or inside[0] == 0 or inside[-1] == len(track.frame) - 1:
-                continue
-            xy_px, time_s = track.xy_px[inside], track.time_s[inside]
-            ways = _straight(other, left, right, time_s), _straight(track, inside[0] - 1, inside[-1] + 1, time_s)
-            from_other_px, from_own_px = (np.array([apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]) for way in ways)
-            reach_px = settings.distance * np.ptp(xy_px, axis=1).max(axis=1)
-            struck[inside] |= (from_other_px < from_own_px) & (from_other_px < reach_px)
+        for left in map(int, np.flatnonzero(np.diff(other.frame) > 1)):
+            if other.time_s[left + 1] - other.time_s[left] <= settings.absence_s:
+                _strike_across(struck, track, other, left, settings)
+            else:
+                _strike_beside(struck, track, other, left, 1, settings)
+                _strike_beside(struck, track, other, left + 1, -1, settings)
     return struck
 
 
-def _gaps(track: Track, longest_s: float) -> Iterator[tuple[int, int]]:
-    """Rows before and after every gap that is not too long."""
-    for row in np.flatnonzero(np.diff(track.frame) > 1):
-        if track.time_s[row + 1] - track.time_s[row] <= longest_s:
-            yield int(row), int(row) + 1
+def _strike_across(struck: NDArray[np.bool_], track: Track, other: Track, left: int, settings: ReviseSettings) -> None:
+    """Mark rows in the other's short gap behind row `left`. Without rows before and after it nothing tells where the track's
+    own person was."""
+    inside = np.flatnonzero((track.frame > other.frame[left]) & (track.frame < other.frame[left + 1]))
+    if len(inside) and inside[0] > 0 and inside[-1] < len(track.frame) - 1:
+        time_s = track.time_s[inside]
+        ways = _straight(other, left, left + 1, time_s), _straight(track, inside[0] - 1, inside[-1] + 1, time_s)
+        struck[inside] |= _is_nearer(track.xy_px[inside], *ways, settings.distance)
+
+
+def _strike_beside(
+    struck: NDArray[np.bool_], track: Track, other: Track, end: int, step: int, settings: ReviseSettings
+) -> None:
+    """Mark rows in the other's long gap near its end at row `end`; the gap is later (step 1) or earlier (-1)."""
+    since_s = step * (track.time_s - other.time_s[end])
+    inside, known = np.flatnonzero((since_s > 0) & (since_s <= settings.lost_s)), np.flatnonzero(since_s <= 0)
+    if len(inside) and len(known):
+        own = int(known[-1] if step > 0 else known[0])
+        time_s = track.time_s[inside]
+        ways = _onward(other, end, step, time_s), _onward(track, own, step, time_s)
+        struck[inside] |= _is_nearer(track.xy_px[inside], *ways, settings.distance)
+
+
+def _is_nearer(xy_px: Floats, other_px: Floats, own_px: Floats, distance: float) -> NDArray[np.bool_]:
+    """(n,) whether poses (n, 21, 2) lie nearer to one place than to another, and within a part of their extent of it."""
+    from_other_px, from_own_px = (
+        np.array([apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]) for way in (other_px, own_px)
+    )
+    return (from_other_px < from_own_px) & (from_other_px < distance * np.ptp(xy_px, axis=1).max(axis=1))
+
+
+def _onward(track: Track, row: int, step: int, time_s: Floats) -> Floats:
+    """(n, 21, 2) joints at these times where the way straight on from a row leads, forwards (step 1) or backwards (-1)."""
+    before = int(np.clip(row - step * PACE, 0, len(track.frame) - 1))
+    span_s = track.time_s[row] - track.time_s[before]
+    pace = (track.xy_px[row] - track.xy_px[before]) / span_s if 0 < abs(span_s) <= PACE_S else np.zeros((21, 2))
+    return track.xy_px[row] + (time_s - track.time_s[row])[:, None, None] * pace
 
 
 def _straight(track: Track, left: int, right: int, time_s: Floats) -> Floats:

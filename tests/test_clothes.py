@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.clothes import ClothesSettings, give_back
+from apps.clothes import ClothesSettings, give_back, rejoin
 from apps.followed import Looks
 from posecore.types import Track
 
@@ -15,16 +15,16 @@ RED, BLUE, GREEN = (np.tile(colour, (3, 1)) for colour in ([50.0, 60, 30], [40.0
 SETTINGS = ClothesSettings()
 
 
-def walker(person, start_px, speed_px, down_px=0.0):
-    """Somebody who walks along x at so many pixels a frame, `down_px` lower than others."""
-    frame = np.arange(FRAMES)
-    xy = BODY_PX + np.stack([start_px + speed_px * frame, np.full(FRAMES, down_px)], axis=1)[:, None]
-    score = np.ones((FRAMES, 21))
-    return Track(person, frame, frame / RATE, xy, score, np.zeros((FRAMES, 21, 3)), np.ones((FRAMES, 21, 2)))
+def walker(person, start_px, speed_px, down_px=0.0, frames=range(FRAMES)):
+    """Somebody who walks along x at so many pixels a frame, `down_px` lower than others, and is seen in these frames."""
+    frame = np.array(frames)
+    xy = BODY_PX + np.stack([start_px + speed_px * frame, np.full(len(frame), down_px)], axis=1)[:, None]
+    score = np.ones((len(frame), 21))
+    return Track(person, frame, frame / RATE, xy, score, np.zeros((*score.shape, 3)), np.ones((*score.shape, 2)))
 
 
-def dressed(colour, every=2, seed=0):
-    frame = np.arange(0, FRAMES, every)
+def dressed(colour, every=2, seed=0, frames=range(FRAMES)):
+    frame = np.array(frames)[::every]
     return Looks(frame, colour + np.random.default_rng(seed).normal(0, 3, (len(frame), 3, 3)))
 
 
@@ -104,3 +104,44 @@ def test_three_people_and_two_exchanges_one_after_the_other():
     assert [pair[:2] for pair in undone] == [(1, 3), (2, 3)]
     for track, true in zip(mended, walkers, strict=True):
         np.testing.assert_array_equal(track.xy_px, true.xy_px)
+
+
+FIRST, SECOND = range(40), range(52, FRAMES)  # seen, then for 0.65 s not
+PICTURE = (640, 240)
+
+
+def parts(start_px=200.0, second_px=200.0, colours=(RED, RED)):
+    """Somebody seen twice, at 2 px a frame, under two numbers; another, far away, all the time."""
+    tracks = [
+        walker(1, start_px, 2, 100, FIRST),
+        walker(2, 540, 0, 100),
+        walker(3, second_px, 2, 100, SECOND),
+    ]
+    return tracks, [dressed(colours[0], frames=FIRST), dressed(BLUE), dressed(colours[1], seed=1, frames=SECOND)]
+
+
+def test_who_comes_back_under_a_new_number_gets_his_old_one():
+    tracks, looks = parts()
+    (one, other), kept_looks, joins = rejoin(tracks, looks, PICTURE, SETTINGS)
+    assert joins == 1
+    assert (one.person, other.person) == (1, 2)
+    np.testing.assert_array_equal(one.frame, [*FIRST, *SECOND])
+    np.testing.assert_array_equal(one.xy_px, np.concatenate([tracks[0].xy_px, tracks[2].xy_px]))
+    np.testing.assert_array_equal(other.xy_px, tracks[1].xy_px)
+    assert len(kept_looks[0].frame) == len(looks[0].frame) + len(looks[2].frame)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "looks", "settings"),
+    [
+        (*parts(colours=(RED, GREEN)), SETTINGS),  # somebody else
+        (*parts(second_px=-200.0), SETTINGS),  # too far away
+        (*parts(start_px=-60.0, second_px=-100.0), SETTINGS),  # at the border, where another may come in
+        (*parts(), replace(SETTINGS, away_s=0.6)),  # away for too long
+        (*parts(), replace(SETTINGS, away_s=0.0)),  # nobody asks
+    ],
+)
+def test_another_who_comes_keeps_his_own_number(tracks, looks, settings):
+    kept, _, joins = rejoin(tracks, looks, PICTURE, settings)
+    assert joins == 0
+    assert [track.person for track in kept] == [1, 2, 3]

@@ -35,8 +35,9 @@ def test_a_clip_of_two_people_comes_with_truth_that_reprojects(assets, tmp_path,
         assert np.abs(projected - stored["xy_px"]).max() < 0.1
 
 
-def test_stills_become_training_samples(assets, tmp_path, capsys):
-    assert main(["stills", "--count", "2", "--size", "64", "--part", "test", "-o", str(tmp_path), *assets]) == 0
+@pytest.mark.parametrize("arms", [[], ["--free-arms", "1"]])
+def test_stills_become_training_samples(arms, assets, tmp_path, capsys):
+    assert main(["stills", "--count", "2", "--size", "64", "--part", "test", "-o", str(tmp_path), *arms, *assets]) == 0
     (shard,) = capsys.readouterr().out.split()
     samples = load_rendered_samples(tmp_path)
     assert [s.read().shape for s in samples] == [(64, 64, 3)] * 2
@@ -49,6 +50,7 @@ def test_stills_become_training_samples(assets, tmp_path, capsys):
         (["clip", "--size", "96"], "WxH"),
         (["clip", "--seconds", "0"], "--seconds"),
         (["stills", "--count", "0", "-o", "x"], "--count"),
+        (["stills", "--count", "1", "--free-arms", "1.5", "-o", "x"], "--free-arms"),
         (["clip", "--assets", "nothing_here"], "asset pack"),
     ],
 )

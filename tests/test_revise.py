@@ -1,5 +1,7 @@
 """Rows in which one person lies where another must have been are struck, and no others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,9 +61,28 @@ def test_a_row_without_its_own_before_and_after_is_kept(missing):
 def test_a_long_absence_is_believed():
     taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
     gap_s = (len(GAP) + 1) / RATE
-    assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=gap_s + 0.01))[1] == len(GAP)
-    assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=gap_s - 0.01))[1] == 0
+    believing = ReviseSettings(absence_s=gap_s - 0.01, lost_s=0.0)
+    assert strike_misplaced([FRONT, taken], replace(believing, absence_s=gap_s + 0.01))[1] == len(GAP)
+    assert strike_misplaced([FRONT, taken], believing)[1] == 0
     assert strike_misplaced([FRONT, taken], ReviseSettings(absence_s=0.0))[1] == 0
+
+
+def test_of_a_long_absence_only_the_ends_are_known():
+    """Person 1 is away for a second and a half; person 2 lies there all the time, and is struck for 0.2 s at either end."""
+    away = range(5, 35)
+    front, behind = walker(1, 0, 3, without=away), laid_on(walker(2, 240, -3), walker(1, 0, 3), away)
+    settings = ReviseSettings(lost_s=0.2)
+    (_, kept), count = strike_misplaced([front, behind], settings)
+    assert count == 8
+    assert sorted(set(range(FRAMES)) - set(kept.frame)) == [5, 6, 7, 8, 31, 32, 33, 34]
+    assert strike_misplaced([front, walker(2, 240, -3)], settings)[1] == 0
+
+
+def test_who_stands_where_another_was_lost_is_kept_if_he_stood_there_before():
+    beside = walker(2, 4, 3)
+    tracks, count = strike_misplaced([walker(1, 0, 3, without=range(5, 35)), beside], ReviseSettings())
+    assert count == 0
+    assert tracks[1] is beside
 
 
 def test_the_order_of_people_does_not_matter():

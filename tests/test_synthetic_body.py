@@ -9,8 +9,9 @@ from training.synthetic.assets import open_assets, split
 from training.synthetic.body import rig_transforms, skin
 from training.synthetic.garments import Topology, strongest_four
 from training.synthetic.outfits import inside_bottom, inside_top
+from training.synthetic.poses import PoseMix, sample_pose
 from training.synthetic.props import SURFACES, box, surface_image
-from training.synthetic.retarget import ROLES, rotation_between
+from training.synthetic.retarget import ROLE, ROLES, rotation_between
 from training.synthetic.staging import pelvis_height, planted_velocity
 from training.synthetic.takes import Take, heading, join, resample, steer, turned
 
@@ -204,3 +205,23 @@ def test_nobody_floats_or_sinks_except_in_a_jump():
     grounded = (t < 1.6) | (t > 2.4)
     assert np.abs(above[grounded]).max() < 0.005
     assert above.max() == pytest.approx(0.3 - 0.04, abs=0.04)
+
+
+class _Standing:
+    """A bank of one frame: the T-pose."""
+
+    def sample_frame(self, rng):
+        return np.tile(np.eye(3), (len(ROLES), 1, 1))
+
+
+@pytest.mark.parametrize(("folded", "low", "high"), [(0.0, 0.2, 0.34), (1.0, 0.74, 0.86)])
+def test_folded_arms_bend_beyond_a_right_angle(folded, low, high):
+    """A fifth of the arms stays as captured; of the others a third is bent so far by chance, or all where that is asked."""
+    rng, mix = np.random.default_rng(5), PoseMix(0, 0, 0, free_arms=1.0, folded=folded, noisy=0.0)
+    bends = []
+    for _ in range(500):
+        Q = sample_pose(_Standing(), rng, mix).Q_roles
+        for side in "LR":
+            bend = Rotation.from_matrix(Q[ROLE[f"uarm{side}"]].T @ Q[ROLE[f"farm{side}"]])
+            bends.append(np.degrees(bend.magnitude()))
+    assert low < np.mean(np.array(bends) > 90) < high

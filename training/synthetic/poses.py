@@ -24,6 +24,7 @@ class PoseMix:
     crouching: float = 0.07  # crouching, squatting or kneeling
     lying: float = 0.03  # turned flat in any direction
     free_arms: float = 0.25  # shoulders and elbows drawn over their whole range
+    folded: float = 0.0  # of the free arms, elbows folded beyond a right angle, as with a hand at the head or the shoulder
     noisy: float = 0.5  # every role turned by 2..8 degrees
 
 
@@ -54,13 +55,14 @@ def _bend_legs(Q: Matrices, hip_deg: tuple[float, float], knee_deg: tuple[float,
         _set_chain(Q, "pelvis", {f"thigh{side}": thigh, f"shin{side}": shin, f"foot{side}": foot, f"toe{side}": np.eye(3)})
 
 
-def _free_arms(Q: Matrices, rng: Rng) -> None:
+def _free_arms(Q: Matrices, folded: float, rng: Rng) -> None:
     for side, sign in (("L", 1.0), ("R", -1.0)):
         if rng.random() < 0.2:
             continue
         raise_deg, forward_deg, roll_deg = rng.uniform(-85, 75), rng.uniform(-35, 110), rng.uniform(-60, 60)
         upper = _euler("zyx", [sign * raise_deg, -sign * forward_deg, roll_deg])
-        fore, hand = _euler("y", -sign * rng.uniform(0, 135)), _euler("xyz", list(rng.uniform(-35, 35, 3)))
+        bend_deg = rng.uniform(90, 145) if folded > 0 and rng.random() < folded else rng.uniform(0, 135)
+        fore, hand = _euler("y", -sign * bend_deg), _euler("xyz", list(rng.uniform(-35, 35, 3)))
         chain = {f"clav{side}": np.eye(3), f"uarm{side}": upper, f"farm{side}": fore, f"hand{side}": hand}
         _set_chain(Q, "chest", chain)
 
@@ -76,7 +78,7 @@ def sample_pose(bank: MotionBank, rng: Rng, mix: PoseMix | None = None) -> Still
     elif kind < mix.sitting + mix.crouching:
         _bend_legs(Q, (40, 120), (60, 135), 35, rng)
     if rng.random() < mix.free_arms:
-        _free_arms(Q, rng)
+        _free_arms(Q, mix.folded, rng)
     if rng.random() < mix.noisy:
         sigma = np.radians(rng.uniform(2, 8))
         Q = Q @ Rotation.from_rotvec(rng.normal(0, sigma, (len(ROLES), 3))).as_matrix()

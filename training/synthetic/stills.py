@@ -1,6 +1,6 @@
 """Still crops of one or two clothed people with exact labels, for training; written as shards that `rendered.py` reads.
 
-Deterministic: shard k of seed s depends on (s, k, part, size) alone, so any number of workers writes the same files.
+Deterministic: shard k of seed s depends on (s, k, part, mix) alone, so any number of workers writes the same files.
 """
 
 from __future__ import annotations
@@ -168,11 +168,11 @@ def write_shards(
     shards: list[tuple[int, int]],
     seed: int,
     part: Part,
-    size_px: int,
+    mix: StillMix,
     report: Callable[[Path], None],
 ) -> None:
     """Write shards [(number, count), ...] to the folder `out`, skipping what is there; `report` is told each finished file."""
-    studio = StillStudio(pack, part, StillMix(size_px=size_px))
+    studio = StillStudio(pack, part, mix)
     for number, count in shards:
         path = out / f"{part}_{seed}_{number:04d}.npz"
         if not path.exists():
