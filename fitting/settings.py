@@ -45,6 +45,8 @@ class FitSettings:
     # what the scale rests on, relative standard deviations
     focal_sigma: float | None = None  # None: 0.2 for an assumed camera, 0.01 for any other
     stature_sigma: float | None = None  # None: 0.04 for the default stature (0.07 m), 0.006 for a given one
+    # what the error bars know besides
+    joint_sigma_m: float = 0.03  # how far what a network calls a joint lies from the real one's centre, on two real clips
     # gaps
     fill_gap_s: float = 0.5  # shorter absences are bridged, longer ones stay empty
     # solver

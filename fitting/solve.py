@@ -71,6 +71,7 @@ def fit_clip(
         return nobody(track.person, frame, time_s, prior_lengths(height_m))
     problem, pose, sigma, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
     sigma = add_scale(sigma, place(pose, problem.bone_length_m).xyz_m, *scale_sigma(camera, height_m, settings))
+    sigma = np.hypot(sigma, settings.joint_sigma_m)
     return to_motion(track.person, frame, time_s, rows, problem, pose, sigma, report)
 
 

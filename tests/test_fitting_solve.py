@@ -108,7 +108,8 @@ def test_hidden_and_outside_joints_say_so(noisy):
     score, xy = noisy.score.copy(), noisy.xy_px.copy()
     wrist, hand = BODY.skeleton.index("left_wrist"), BODY.skeleton.index("left_hand")
     score[:, [wrist, hand]], score[:, 0] = 0.0, 0.1
-    motion = fit_clip(replace(noisy, score=score, xy_px=xy), CAMERA, height_m=HEIGHT_M, settings=NO_FLOOR)
+    settings = replace(NO_FLOOR, joint_sigma_m=0.0)  # the same for all joints
+    motion = fit_clip(replace(noisy, score=score, xy_px=xy), CAMERA, height_m=HEIGHT_M, settings=settings)
     assert (motion.source[:, wrist] == Source.OCCLUDED).all()
     assert (motion.source[:, 0] == Source.WEAK).all()
     across = motion.sigma_m[:, :, 0].mean(axis=0)
@@ -184,6 +185,12 @@ def test_unknown_stature_and_lens_widen_depth_but_not_the_picture(noisy, fitted)
     assert np.allclose(vague.sigma_m[..., 0], fitted.sigma_m[..., 0])
     depth = fitted.xyz_m[..., 2]
     assert np.allclose(vague.sigma_m[..., 1] ** 2 - fitted.sigma_m[..., 1] ** 2, (0.2**2 - 0.01**2) * depth**2, rtol=1e-6)
+
+
+def test_error_bars_know_that_a_network_s_joints_are_not_quite_the_real_ones(noisy, fitted):
+    bare = fit_clip(noisy, CAMERA, height_m=HEIGHT_M, settings=replace(NO_FLOOR, joint_sigma_m=0.0))
+    assert np.array_equal(bare.xyz_m, fitted.xyz_m)
+    assert np.allclose(fitted.sigma_m**2 - bare.sigma_m**2, NO_FLOOR.joint_sigma_m**2, atol=1e-12)
 
 
 def test_joint_angles_are_the_body_s_own_and_do_not_wrap(fitted):
