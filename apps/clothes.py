@@ -17,6 +17,7 @@ from apps.followed import Looks, apart_px
 from pose2d.appearance import OTHER, SAME, look_log_odds
 from pose2d.motion import body_size_px, nan_median
 from posecore.oks import joints_box
+from posecore.stages import Clip
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
@@ -58,9 +59,8 @@ def give_back(
     tracks, looks, undone = list(tracks), list(looks), []
     after = -1
     while settings.log_odds > 0:
-        meeting = next(
-            (m for m in _meetings(tracks, settings) if m.first > after and _exchanged(m, tracks, looks, settings)), None
-        )
+        later = (m for m in _meetings(tracks, settings) if m.first > after)
+        meeting = next((m for m in later if _exchanged(m, tracks, looks, settings)), None)
         if meeting is None:
             break
         after, (a, b) = meeting.first, meeting.pair
@@ -72,15 +72,15 @@ def give_back(
 
 
 def rejoin(
-    tracks: Sequence[Track], looks: Sequence[Looks], size_wh: tuple[int, int], settings: ClothesSettings
+    tracks: Sequence[Track], looks: Sequence[Looks], clip: Clip, settings: ClothesSettings
 ) -> tuple[list[Track], list[Looks], int]:
     """The tracks and looks with those of one person joined, numbered anew from 1 in their order, and how many joins that took.
 
-    One who comes is one who went if he is dressed like him, by more than `same_odds`, soon afterwards and near, and neither at
-    the border of the picture (width, height), where people come and go.
+    One who comes is one who went if he is dressed like him, by more than `same_odds`, soon afterwards and near, without a cut
+    between, and neither at a side of the picture, where people come and go.
     """
     tracks, looks, joins = list(tracks), list(looks), 0
-    while pairs := list(_returns(tracks, looks, size_wh, settings)):
+    while pairs := list(_returns(tracks, looks, clip, settings)):
         _, a, b = max(pairs)
         frame = int(tracks[b].frame[0])
         tracks[a], looks[a] = _spliced(tracks[a], tracks[b], frame), _spliced(looks[a], looks[b], frame)
@@ -90,13 +90,12 @@ def rejoin(
 
 
 def _returns(
-    tracks: Sequence[Track], looks: Sequence[Looks], size_wh: tuple[int, int], settings: ClothesSettings
+    tracks: Sequence[Track], looks: Sequence[Looks], clip: Clip, settings: ClothesSettings
 ) -> Iterator[tuple[float, int, int]]:
     """Log odds, who went and who came, for all pairs that may be one person."""
     for a, went in enumerate(tracks):
         for b, came in enumerate(tracks):
-            away_s = came.time_s[0] - went.time_s[-1]
-            if not 0 < away_s <= settings.away_s or not _may_walk(went, came, away_s, size_wh, settings):
+            if not _may_be(went, came, clip, settings):
                 continue
             worn = [_alone(a, tracks, looks[a], settings).colours, _alone(b, tracks, looks[b], settings).colours[:ENOUGH]]
             if min(map(len, worn)) >= settings.looks_min:
@@ -105,11 +104,14 @@ def _returns(
                     yield odds, a, b
 
 
-def _may_walk(went: Track, came: Track, away_s: float, size_wh: tuple[int, int], settings: ClothesSettings) -> bool:
-    """Whether somebody can have gone from where one was seen last to where another was seen first, inside the picture."""
+def _may_be(went: Track, came: Track, clip: Clip, settings: ClothesSettings) -> bool:
+    """Whether somebody can have gone, inside the picture, from where one was seen last to where another was seen first."""
+    away_s = came.time_s[0] - went.time_s[-1]
+    if not 0 < away_s <= settings.away_s or any(went.frame[-1] < cut <= came.frame[0] for cut in clip.cuts):
+        return False
     (x0, y0, size0), (x1, y1, size1) = (_places(t, t.frame[[row]])[:, 0] for t, row in ((went, -1), (came, 0)))
-    size = max(size0, size1)
-    inside = all(size / 2 < v < side - size / 2 for v, side in ((x0, size_wh[0]), (x1, size_wh[0])))
+    size, width = max(size0, size1), clip.camera.size_wh[0]
+    inside = min(x0, x1) > size / 2 and max(x0, x1) < width - size / 2
     return bool(inside and np.hypot(x0 - x1, y0 - y1) < (0.5 + settings.away_sizes * away_s) * size)
 
 

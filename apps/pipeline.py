@@ -146,8 +146,8 @@ def observe(
         if watcher is not None:
             watcher.close()
     tracks, warnings = observer.tracks(reader.rate_fps)
-    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), reader.size_wh, settings.clothes, settings.revise)
     clip = observer.clip(reader.rate_fps)
+    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), clip, settings.clothes, settings.revise)
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings, *thoughts))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from apps.clothes import ClothesSettings, give_back, rejoin
 from apps.followed import Looks, apart_px
+from posecore.stages import Clip
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
@@ -33,15 +34,15 @@ class ReviseSettings:
 def revise(
     tracks: Sequence[Track],
     looks: Sequence[Looks],
-    size_wh: tuple[int, int],
+    clip: Clip,
     clothes: ClothesSettings,
     settings: ReviseSettings,
 ) -> tuple[list[Track], list[str]]:
-    """The tracks of a clip (width, height) after all second thoughts, and a warning for each kind of change.
+    """The tracks of a clip after all second thoughts, and a warning for each kind of change.
 
     looks: what each of them wore (apps.clothes).
     """
-    tracks, looks, joins = rejoin(tracks, looks, size_wh, clothes)
+    tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
     warnings = [f"people who came back under a new number, by their clothes, and got their old one: {joins}"] if joins else []
     tracks, exchanged = give_back(tracks, looks, clothes)
     warnings += [

@@ -7,6 +7,8 @@ import pytest
 
 from apps.clothes import ClothesSettings, give_back, rejoin
 from apps.followed import Looks
+from posecore.camera import camera_from_fov
+from posecore.stages import Clip
 from posecore.types import Track
 
 FRAMES, RATE = 80, 20.0
@@ -107,7 +109,7 @@ def test_three_people_and_two_exchanges_one_after_the_other():
 
 
 FIRST, SECOND = range(40), range(52, FRAMES)  # seen, then for 0.65 s not
-PICTURE = (640, 240)
+CLIP = Clip(np.arange(FRAMES) / RATE, RATE, camera_from_fov((640, 240), 54.0, "made up"))
 
 
 def parts(start_px=200.0, second_px=200.0, colours=(RED, RED)):
@@ -122,7 +124,7 @@ def parts(start_px=200.0, second_px=200.0, colours=(RED, RED)):
 
 def test_who_comes_back_under_a_new_number_gets_his_old_one():
     tracks, looks = parts()
-    (one, other), kept_looks, joins = rejoin(tracks, looks, PICTURE, SETTINGS)
+    (one, other), kept_looks, joins = rejoin(tracks, looks, CLIP, SETTINGS)
     assert joins == 1
     assert (one.person, other.person) == (1, 2)
     np.testing.assert_array_equal(one.frame, [*FIRST, *SECOND])
@@ -142,6 +144,13 @@ def test_who_comes_back_under_a_new_number_gets_his_old_one():
     ],
 )
 def test_another_who_comes_keeps_his_own_number(tracks, looks, settings):
-    kept, _, joins = rejoin(tracks, looks, PICTURE, settings)
+    kept, _, joins = rejoin(tracks, looks, CLIP, settings)
     assert joins == 0
     assert [track.person for track in kept] == [1, 2, 3]
+
+
+def test_nobody_comes_back_over_a_cut():
+    tracks, looks = parts()
+    assert rejoin(tracks, looks, replace(CLIP, cuts=(45,)), SETTINGS)[2] == 0
+    assert rejoin(tracks, looks, replace(CLIP, cuts=(40, 53)), SETTINGS)[2] == 0
+    assert rejoin(tracks, looks, replace(CLIP, cuts=(39, 53)), SETTINGS)[2] == 1
