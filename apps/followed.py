@@ -80,7 +80,7 @@ class Followed:
     frames: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
     rows: Rows = field(default_factory=Rows)
-    looks: list[tuple[int, NDArray[np.float64]]] = field(default_factory=list)  # frame and colours, as in Looks
+    looks: list[tuple[int, list[float]]] = field(default_factory=list)  # frame and colours; no arrays: see Rows
 
     def add(self, frame: Frame, pose: Pose3D) -> None:
         """Write down what the lift saw of him."""
@@ -112,7 +112,7 @@ class Followed:
     def worn(self) -> Looks:
         """What the detector's looks saw him wear."""
         frames = np.array([frame for frame, _ in self.looks], dtype=np.int64)
-        return Looks(frames, np.array([colours for _, colours in self.looks]).reshape(-1, 3, 3))
+        return Looks(frames, np.array([colours for _, colours in self.looks], dtype=np.float64).reshape(-1, 3, 3))
 
     def track(self, number: int) -> Track:
         """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""

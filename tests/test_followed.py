@@ -64,3 +64,18 @@ def test_a_frame_leaves_no_piece_of_memory_of_its_own():
         tracemalloc.stop()
     assert len(pieces) < 100
     assert len(person.rows) == 2000
+
+
+def test_what_a_person_wore_goes_with_the_rows_it_was_seen_in():
+    person = Followed(None)
+    assert person.worn().colours.shape == (0, 3, 3)
+    pose = Pose3D(np.ones((21, 2)), np.ones(21), np.ones((21, 3)), np.ones((21, 2)))
+    for k in range(6):
+        person.add(Frame(k, k / 30, NO_PICTURE), pose)
+        person.looks.append((k, np.full(9, float(k)).tolist()))
+    person.forget_first(4)
+    worn = person.worn()
+    np.testing.assert_array_equal(worn.frame, [4, 5])
+    np.testing.assert_array_equal(worn.colours, np.broadcast_to(np.array([4.0, 5.0])[:, None, None], (2, 3, 3)))
+    person.forget_first(2)
+    assert len(person.worn().frame) == 0
