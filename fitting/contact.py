@@ -67,11 +67,11 @@ def find_contacts(xyz_m: Floats, time_s: Floats, joined: NDArray[np.bool_], sett
 
 
 def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, settings: FitSettings) -> Floor | None:
-    """The plane under the resting feet; None if they do not fix its tilt (too few, too near to one line) or obey no plane.
+    """The plane under the resting feet; None if they are too few or obey no plane.
 
     Only the lowest foot of a frame counts, and what is about as low: a foot may also rest in the air. Gauss-Newton on
     up . p - height = height of that joint over the sole, with Geman-McClure weights, from the body's own upward direction,
-    which stays a prior of `floor_tilt_deg`.
+    which stays a prior of `floor_tilt_deg`: feet near to one line leave the tilt vague, and `Floor.sigma_m` says so.
     """
     feet, above, up = xyz_m[:-1, foot_joints()], stature_m * np.array(SOLE * 2), _body_up(xyz_m)
     sole = feet @ up - above
@@ -95,9 +95,8 @@ def find_floor(xyz_m: Floats, resting: NDArray[np.bool_], stature_m: float, sett
         up = up + move[:2] @ across
         up, height = up / np.linalg.norm(up), height + move[2]
     tilt = np.linalg.inv(normal)[:2, :2]
-    vague = np.sqrt(tilt.trace()) > np.radians(settings.floor_known_deg)
     uneven = np.mean(np.abs(error) > 3 * settings.floor_sigma_m) > MOST_OFF_FLOOR
-    if vague or uneven or up @ start < np.cos(2 * np.radians(settings.floor_tilt_deg)):
+    if uneven or up @ start < np.cos(2 * np.radians(settings.floor_tilt_deg)):
         return None
     return Floor(up, float(height + middle @ up), middle, across.T @ tilt @ across)
 

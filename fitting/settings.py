@@ -41,7 +41,6 @@ class FitSettings:
     floor_sigma_m: float = 0.03  # how well shoe soles, heels and joints obey the plane, where feet fix it
     floor_outlier: float = 3.0  # standard deviations, as pixel_outlier: a foot may also rest on a stool
     floor_tilt_deg: float = 15.0  # how far the floor may lean from the body's upward direction
-    floor_known_deg: float = 15.0  # no floor if its tilt stays less certain than this
     # what the scale rests on, relative standard deviations
     focal_sigma: float | None = None  # None: 0.2 for an assumed camera, 0.01 for any other
     stature_sigma: float | None = None  # None: 0.04 for the default stature (0.07 m), 0.006 for a given one
