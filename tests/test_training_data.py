@@ -250,6 +250,28 @@ def test_composites_label_everybody_and_hide_what_is_covered():
     assert min(hidden) == 0.5  # somebody stands behind somebody
 
 
+@pytest.mark.parametrize(("beside", "nearest"), [(0.0, False), (1.0, True)])
+def test_people_who_cross_stand_half_behind_one_another_and_are_as_large(beside, nearest):
+    person = random_person(6)
+    person = PersonLabel(person.xy_px, person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px, mask_of(person, 200))
+    augment = AugmentConfig(rotation_sd_deg=0.0, upside_down=0.0)
+    config = SceneConfig(
+        size_px=96, shares=SceneShares(1, 0, 0, 0), people=(0, 0, 1.0), height_share=(0.3, 0.9), beside=beside, augment=augment
+    )
+    maker = SceneMaker([make_sample(person)], [], [], [lambda: np.zeros((150, 150, 3), np.uint8)], config)
+    apart, ratio = [], []
+    for k in range(60):
+        people = maker.make(np.random.default_rng(k)).people
+        if len(people) == 2:
+            low, high = (np.stack([p.box_xyxy_px[part] for p in people]) for part in (slice(2), slice(2, 4)))
+            longer = (high - low).max(axis=1)
+            apart.append(np.abs(np.diff((low + high) / 2, axis=0)[0]) / longer[0])
+            ratio.append(longer[1] / longer[0])
+    # offsets of 0.2 to the side and 0.06 down in the mean of squares, sizes within 0.15 of each other's logarithm
+    side, down = np.sqrt(np.mean(np.square(apart), axis=0))
+    assert (side < 0.26) == (down < 0.09) == (np.std(np.log(ratio)) < 0.2) == nearest
+
+
 def test_a_person_covered_bit_by_bit_is_as_unknown_as_one_covered_at_once():
     person = random_person(6)
     x = person.xy_px[:, 0]
