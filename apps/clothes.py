@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,10 @@ def give_back(
     tracks, looks, undone = list(tracks), list(looks), []
     after = -1
     while settings.log_odds > 0:
-        later = (m for m in _meetings(tracks, settings) if m.first > after)
-        meeting = next((m for m in later if _exchanged(m, tracks, looks, settings)), None)
+        near = _near_by_pair(tracks, settings.apart)
+        worn = [_alone(k, look, near) for k, look in enumerate(looks)]
+        later = (m for m in _meetings(near) if m.first > after)
+        meeting = next((m for m in later if _exchanged(m, worn, settings)), None)
         if meeting is None:
             break
         after, (a, b) = meeting.first, meeting.pair
@@ -93,15 +96,13 @@ def _returns(
     tracks: Sequence[Track], looks: Sequence[Looks], clip: Clip, settings: ClothesSettings
 ) -> Iterator[tuple[float, int, int]]:
     """Log odds, who went and who came, for all pairs that may be one person."""
-    for a, went in enumerate(tracks):
-        for b, came in enumerate(tracks):
-            if not _may_be(went, came, clip, settings):
-                continue
-            worn = [_alone(a, tracks, looks[a], settings).colours, _alone(b, tracks, looks[b], settings).colours[:ENOUGH]]
-            if min(map(len, worn)) >= settings.looks_min:
-                odds = float(_log_odds(worn[:1], worn[1:])[0, 0])
-                if odds > settings.same_odds:
-                    yield odds, a, b
+    near = _near_by_pair(tracks, settings.apart)
+    for a, b in permutations(range(len(tracks)), 2):
+        if _may_be(tracks[a], tracks[b], clip, settings):
+            worn = [_alone(a, looks[a], near).colours, _alone(b, looks[b], near).colours[:ENOUGH]]
+            odds = float(_log_odds(worn[:1], worn[1:])[0, 0]) if min(map(len, worn)) >= settings.looks_min else 0.0
+            if odds > settings.same_odds:
+                yield odds, a, b
 
 
 def _may_be(went: Track, came: Track, clip: Clip, settings: ClothesSettings) -> bool:
@@ -115,24 +116,16 @@ def _may_be(went: Track, came: Track, clip: Clip, settings: ClothesSettings) -> 
     return bool(inside and np.hypot(x0 - x1, y0 - y1) < (0.5 + settings.away_sizes * away_s) * size)
 
 
-def _meetings(tracks: Sequence[Track], settings: ClothesSettings) -> list[_Meeting]:
-    """All meetings of all pairs, the first that begins first."""
-    found = []
-    for a in range(len(tracks)):
-        for b in range(a + 1, len(tracks)):
-            frames = _near(tracks[a], tracks[b], settings.apart)
-            found += [_Meeting((a, b), int(run[0]), int(run[-1])) for run in _runs(frames)]
-    return sorted(found, key=lambda meeting: meeting.first)
-
-
-def _near(one: Track, other: Track, apart: float) -> NDArray[np.int64]:
+def _near_by_pair(tracks: Sequence[Track], apart: float) -> dict[tuple[int, int], NDArray[np.int64]]:
     """Frames in which the middles of two people, on the straight way across their gaps, are nearer than so many sizes."""
-    first, last = max(one.frame[0], other.frame[0]), min(one.frame[-1], other.frame[-1])
-    frames = np.arange(first, last + 1)
-    if not len(frames):
-        return frames
-    (x0, y0, size0), (x1, y1, size1) = (_places(track, frames) for track in (one, other))
-    return frames[np.hypot(x0 - x1, y0 - y1) < apart * np.maximum(size0, size1)]
+    places = [_places(track, np.arange(track.frame[0], track.frame[-1] + 1)) for track in tracks]
+    near = {}
+    for a, b in combinations(range(len(tracks)), 2):
+        firsts = tracks[a].frame[0], tracks[b].frame[0]
+        frames = np.arange(max(firsts), min(tracks[a].frame[-1], tracks[b].frame[-1]) + 1)
+        (x0, y0, size0), (x1, y1, size1) = (places[k][:, frames - first] for k, first in zip((a, b), firsts, strict=True))
+        near[a, b] = frames[np.hypot(x0 - x1, y0 - y1) < apart * np.maximum(size0, size1)]
+    return near
 
 
 def _places(track: Track, frames: NDArray[np.int64]) -> Floats:
@@ -142,17 +135,23 @@ def _places(track: Track, frames: NDArray[np.int64]) -> Floats:
     return np.stack([np.interp(frames, track.frame, column) for column in rows.T])
 
 
+def _meetings(near: dict[tuple[int, int], NDArray[np.int64]]) -> list[_Meeting]:
+    """All meetings of all pairs, the first that begins first."""
+    found = [_Meeting(pair, int(run[0]), int(run[-1])) for pair, frames in near.items() for run in _runs(frames)]
+    return sorted(found, key=lambda meeting: meeting.first)
+
+
 def _runs(frames: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Frames in stretches without a gap."""
     if len(frames):
         yield from np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
 
 
-def _exchanged(meeting: _Meeting, tracks: Sequence[Track], looks: Sequence[Looks], settings: ClothesSettings) -> bool:
+def _exchanged(meeting: _Meeting, worn: Sequence[Looks], settings: ClothesSettings) -> bool:
     """Whether the clothes say that the two of a meeting have each other's number after it."""
-    worn = [_alone(k, tracks, looks[k], settings) for k in meeting.pair]
-    before = [w.colours[w.frame < meeting.first] for w in worn]
-    after = [w.colours[w.frame > meeting.last][:ENOUGH] for w in worn]
+    pair = [worn[k] for k in meeting.pair]
+    before = [w.colours[w.frame < meeting.first] for w in pair]
+    after = [w.colours[w.frame > meeting.last][:ENOUGH] for w in pair]
     if min(map(len, before + after)) < settings.looks_min:
         return False
     told = _log_odds(before, after)
@@ -178,10 +177,10 @@ def _middle(colours: Floats) -> tuple[Floats, Floats]:
     return middle.reshape(3, 3), nan_median(np.abs(looks - middle)).reshape(3, 3) / MAD
 
 
-def _alone(which: int, tracks: Sequence[Track], looks: Looks, settings: ClothesSettings) -> Looks:
+def _alone(which: int, looks: Looks, near: dict[tuple[int, int], NDArray[np.int64]]) -> Looks:
     """The looks of one person in frames in which nobody else is near."""
-    crowd = [_near(tracks[which], track, settings.apart) for k, track in enumerate(tracks) if k != which]
-    keep = ~np.isin(looks.frame, np.concatenate([*crowd, np.zeros(0, dtype=np.int64)]))
+    crowded = [frames for pair, frames in near.items() if which in pair]
+    keep = ~np.isin(looks.frame, np.concatenate([*crowded, np.zeros(0, dtype=np.int64)]))
     return Looks(looks.frame[keep], looks.colours[keep])
 
 
