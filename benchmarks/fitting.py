@@ -37,7 +37,7 @@ from posecore.scale import person_scale  # noqa: E402
 from posecore.types import Pose3D  # noqa: E402
 
 # What the errors of this made-up lift are like; the defaults know those of ours on real clips (docs/fitting.md).
-MADE_UP = FitSettings(lift_sigma=1.0, lift_memory_s=Noise().memory_s, joint_sigma_m=0.0)
+MADE_UP = FitSettings(lift_sigma=1.0, lift_memory_s=Noise().memory_s, pixel_outlier=3.0, joint_sigma_m=0.0)
 ROOT_JOINT = 14
 TRUE_REST_M = 0.005  # a foot that moves less than this per frame (0.15 m/s) is in true contact
 ENOUGH_RESTS = 20  # a clip's own foot slide is judged from so many rests (of one foot point in one frame) on
