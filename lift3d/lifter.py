@@ -20,7 +20,7 @@ from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v7.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v8.safetensors"
 
 
 NETWORKS = ("vnect_resnet18", "vnect_lite0", "vnect_resnet50")
