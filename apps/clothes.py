@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 ENOUGH = 10  # looks after a meeting that tell who is who; later ones may be behind the next meeting
 STEADY = 0.7  # of a single look's spread: how far medians of many looks of one person are apart
 MAD = 0.6745  # median absolute deviation of a Gaussian of standard deviation 1
-PACE = 2  # rows over which a person's speed is taken
+PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for which it is believed
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ClothesSettings:
     same_odds: float = 1.0  # and that one who comes is one who went: 3 to 1 besides the place
     away_s: float = 2.0  # seconds for which he may have been away; 0 never joins
     away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
-    apart: float = 0.6  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
+    apart: float = 0.5  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
     looks_min: int = 2  # times that each must have been seen alone, before and after
 
 
@@ -191,13 +191,16 @@ def _seam(one: Track, other: Track, meeting: _Meeting) -> int:
 
 
 def _step_px(before: Track, after: Track, frame: int) -> float:
-    """How far, in the median of the joints, the other's first row from a frame on is from where one's rows before it lead."""
+    """How far, in the median of the joints, the other's first row from a frame on is from where one's rows before it lead,
+    over the root of the frames between: a way that nobody saw may be longer."""
     left, right = int(np.searchsorted(before.frame, frame)) - 1, int(np.searchsorted(after.frame, frame))
     if left < 0 or right == len(after.frame):
         return np.inf
     back = max(left - PACE, 0)
-    share = (after.frame[right] - before.frame[left]) / max(before.frame[left] - before.frame[back], 1)
-    return apart_px(before.xy_px[left] + share * (before.xy_px[left] - before.xy_px[back]), after.xy_px[right])
+    gap = float(after.frame[right] - before.frame[left])
+    pace_px = (before.xy_px[left] - before.xy_px[back]) / max(before.frame[left] - before.frame[back], 1)
+    ahead = before.xy_px[left] + min(gap, AHEAD) * pace_px
+    return apart_px(ahead, after.xy_px[right]) / np.sqrt(gap)
 
 
 def _spliced(before: Any, after: Any, frame: int) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,9 @@ def revise(
 
     looks: what each of them wore (apps.clothes).
     """
+    tracks, looks, filled = fill_gaps(tracks, looks, settings)
     tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
+    joins += filled
     warnings = [f"people who came back under a new number, by their clothes, and got their old one: {joins}"] if joins else []
     tracks, exchanged = give_back(tracks, looks, clothes)
     warnings += [
@@ -52,6 +55,35 @@ def revise(
     if struck:
         warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
     return tracks, warnings
+
+
+def fill_gaps(
+    tracks: Sequence[Track], looks: Sequence[Looks], settings: ReviseSettings
+) -> tuple[list[Track], list[Looks], int]:
+    """The tracks and looks without those that lie, all their time, where another must have been in a gap of his: they are his.
+
+    The gap is of `absence_s` at most, the joints lie within `distance` of the straight way across it, in the median. Last comes
+    how many they were.
+    """
+    tracks, looks, count = list(tracks), list(looks), 0
+    for which in reversed(range(len(tracks))):
+        owner = next((k for k, other in enumerate(tracks) if k != which and _fills(tracks[which], other, settings)), None)
+        if owner is not None:
+            tracks[owner], looks[owner] = _merged(tracks[owner], tracks[which]), _merged(looks[owner], looks[which])
+            del tracks[which], looks[which]
+            count += 1
+    return tracks, looks, count
+
+
+def _fills(track: Track, other: Track, settings: ReviseSettings) -> bool:
+    """Whether a whole track lies in a short gap of another and where he must have been."""
+    right = int(np.searchsorted(other.frame, track.frame[0]))
+    if not 0 < right < len(other.frame) or other.frame[right] <= track.frame[-1]:
+        return False
+    if other.time_s[right] - other.time_s[right - 1] > settings.absence_s:
+        return False
+    away_px = [apart_px(a, b) for a, b in zip(track.xy_px, _straight(other, right - 1, right, track.time_s), strict=True)]
+    return bool(np.median(away_px) < settings.distance * np.median(np.ptp(track.xy_px, axis=1).max(axis=1)))
 
 
 def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple[list[Track], int]:
@@ -129,3 +161,10 @@ def _straight(track: Track, left: int, right: int, time_s: Floats) -> Floats:
 def _keep_rows(track: Track, rows: NDArray[np.bool_]) -> Track:
     """The track with these rows only."""
     return replace(track, **{f.name: getattr(track, f.name)[rows] for f in fields(track) if f.name != "person"})
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """The rows of both (of Track or Looks) by frame, under the former's name."""
+    order = np.argsort(np.concatenate([one.frame, other.frame]), kind="stable")
+    names = [f.name for f in fields(one) if f.name != "person"]
+    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in names})

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.revise import ReviseSettings, strike_misplaced
+from apps.followed import Looks
+from apps.revise import ReviseSettings, fill_gaps, strike_misplaced
 from posecore.types import Track
 
 FRAMES = 40
@@ -90,3 +91,34 @@ def test_the_order_of_people_does_not_matter():
     (behind, _), count = strike_misplaced([taken, FRONT], ReviseSettings())
     assert count == len(GAP)
     assert len(behind.frame) == FRAMES - len(GAP)
+
+
+def looks_of(track):
+    return Looks(track.frame[::3], np.full((len(track.frame[::3]), 3, 3), float(track.person)))
+
+
+def test_a_track_that_fills_the_gap_of_another_is_his():
+    piece = walker(3, 0, 3, without=[f for f in range(FRAMES) if f not in GAP])
+    tracks = [FRONT, walker(2, 140, -3), piece]
+    kept, looks, count = fill_gaps(tracks, [looks_of(t) for t in tracks], ReviseSettings())
+    assert count == 1
+    assert [track.person for track in kept] == [1, 2]
+    np.testing.assert_array_equal(kept[0].frame, np.arange(FRAMES))
+    np.testing.assert_allclose(kept[0].xy_px, walker(1, 0, 3).xy_px)
+    assert list(looks[0].frame) == sorted({*looks_of(FRONT).frame, *looks_of(piece).frame})
+    assert kept[1] is tracks[1]
+
+
+@pytest.mark.parametrize(
+    ("start_px", "frames", "settings"),
+    [
+        (30.0, GAP, ReviseSettings()),  # beside him
+        (0.0, range(GAP[0], GAP[-1] + 3), ReviseSettings()),  # longer than the gap
+        (0.0, GAP, ReviseSettings(absence_s=0.2)),  # the gap is too long
+    ],
+)
+def test_a_track_that_does_not_fill_the_gap_is_kept(start_px, frames, settings):
+    tracks = [FRONT, walker(2, start_px, 3, without=[f for f in range(FRAMES) if f not in frames])]
+    kept, _, count = fill_gaps(tracks, [looks_of(t) for t in tracks], settings)
+    assert count == 0
+    assert kept == tracks
