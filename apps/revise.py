@@ -1,4 +1,4 @@
-"""Second thoughts about who is who, once a clip is known from both its ends: first by clothes (apps/clothes.py), then by place.
+"""Second thoughts about who is who, once a clip is known from both its ends, by place and by clothes (apps/clothes.py).
 
 While two people cover each other the detector may find one body and give it the number of the one behind. Frame by frame nobody
 can tell; afterwards it shows: the one in front has a short gap there, and the other lies, for as long, where the first must
@@ -46,7 +46,7 @@ def revise(
     tracks, looks, filled = fill_gaps(tracks, looks, settings)
     tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
     joins += filled
-    warnings = [f"people who came back under a new number, by their clothes, and got their old one: {joins}"] if joins else []
+    warnings = [f"people who came back under a new number, by place or clothes, and got their old one: {joins}"] if joins else []
     tracks, exchanged = give_back(tracks, looks, clothes)
     warnings += [
         f"persons {a} and {b} had exchanged numbers in frame {f}, as their clothes show: undone" for a, b, f in exchanged
