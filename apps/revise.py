@@ -46,7 +46,7 @@ def revise(
     tracks, looks, filled = fill_gaps(tracks, looks, settings)
     tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
     joins += filled
-    warnings = [f"people who came back under a new number, by place or clothes, and got their old one: {joins}"] if joins else []
+    warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
     tracks, exchanged = give_back(tracks, looks, clothes)
     warnings += [
         f"persons {a} and {b} had exchanged numbers in frame {f}, as their clothes show: undone" for a, b, f in exchanged
