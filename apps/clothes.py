@@ -7,14 +7,14 @@ out again, and nothing that is seen later of places and poses tells. Their cloth
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.followed import Looks, apart_px
+from apps.followed import Looks, apart_px, keep_rows, merged
 from pose2d.appearance import OTHER, SAME, look_log_odds
 from pose2d.motion import body_size_px, nan_median
 from posecore.oks import joints_box
@@ -181,7 +181,7 @@ def _alone(which: int, looks: Looks, near: dict[tuple[int, int], NDArray[np.int6
     """The looks of one person in frames in which nobody else is near."""
     crowded = [frames for pair, frames in near.items() if which in pair]
     keep = ~np.isin(looks.frame, np.concatenate([*crowded, np.zeros(0, dtype=np.int64)]))
-    return Looks(looks.frame[keep], looks.colours[keep])
+    return keep_rows(looks, keep)
 
 
 def _seam(one: Track, other: Track, meeting: _Meeting) -> int:
@@ -205,9 +205,4 @@ def _step_px(before: Track, after: Track, frame: int) -> float:
 
 def _spliced(before: Any, after: Any, frame: int) -> Any:
     """The rows of one (a Track or Looks) before a frame, and the other's from there, under the former's name."""
-    parts = {
-        f.name: np.concatenate([getattr(before, f.name)[before.frame < frame], getattr(after, f.name)[after.frame >= frame]])
-        for f in fields(before)
-        if f.name != "person"
-    }
-    return replace(before, **parts)
+    return merged(keep_rows(before, before.frame < frame), keep_rows(after, after.frame >= frame))

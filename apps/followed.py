@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,18 @@ class Looks:
 
     frame: NDArray[np.int64]
     colours: NDArray[np.float64]
+
+
+def keep_rows(item: Any, rows: NDArray[np.bool_]) -> Any:
+    """A Track or Looks with these rows only."""
+    return replace(item, **{f.name: getattr(item, f.name)[rows] for f in fields(item) if f.name != "person"})
+
+
+def merged(one: Any, other: Any) -> Any:
+    """The rows of both (of Track or Looks) by frame, under the former's name."""
+    order = np.argsort(np.concatenate([one.frame, other.frame]), kind="stable")
+    names = [f.name for f in fields(one) if f.name != "person"]
+    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in names})
 
 
 @dataclass

@@ -8,14 +8,13 @@ have been. Such rows are struck. They are gaps then, which the fit bridges.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.clothes import ClothesSettings, give_back, rejoin
-from apps.followed import Looks, apart_px
+from apps.followed import Looks, apart_px, keep_rows, merged
 from posecore.stages import Clip
 from posecore.types import Track
 
@@ -69,7 +68,7 @@ def fill_gaps(
     for which in reversed(range(len(tracks))):
         owner = next((k for k, other in enumerate(tracks) if k != which and _fills(tracks[which], other, settings)), None)
         if owner is not None:
-            tracks[owner], looks[owner] = _merged(tracks[owner], tracks[which]), _merged(looks[owner], looks[which])
+            tracks[owner], looks[owner] = merged(tracks[owner], tracks[which]), merged(looks[owner], looks[which])
             del tracks[which], looks[which]
             count += 1
     return tracks, looks, count
@@ -96,7 +95,7 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
     if settings.absence_s <= 0:
         return list(tracks), 0
     struck = [_misplaced(track, [other for other in tracks if other is not track], settings) for track in tracks]
-    kept = [_keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(tracks, struck, strict=True)]
+    kept = [keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(tracks, struck, strict=True)]
     return kept, int(sum(rows.sum() for rows in struck))
 
 
@@ -156,15 +155,3 @@ def _straight(track: Track, left: int, right: int, time_s: Floats) -> Floats:
     """(n, 21, 2) joints at these times on the straight way from one row to another, pixels."""
     share = (time_s - track.time_s[left]) / (track.time_s[right] - track.time_s[left])
     return track.xy_px[left] + share[:, None, None] * (track.xy_px[right] - track.xy_px[left])
-
-
-def _keep_rows(track: Track, rows: NDArray[np.bool_]) -> Track:
-    """The track with these rows only."""
-    return replace(track, **{f.name: getattr(track, f.name)[rows] for f in fields(track) if f.name != "person"})
-
-
-def _merged(one: Any, other: Any) -> Any:
-    """The rows of both (of Track or Looks) by frame, under the former's name."""
-    order = np.argsort(np.concatenate([one.frame, other.frame]), kind="stable")
-    names = [f.name for f in fields(one) if f.name != "person"]
-    return replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)])[order] for name in names})

@@ -16,7 +16,7 @@ from tests.people_in_motion import BODY, CAMERA, HEIGHT_M, seen, truth
 
 TIME = np.arange(75) / 30
 XYZ = truth(TIME, seed=4)
-SETTINGS = FitSettings(contact=False, floor=False)
+SETTINGS = FitSettings(contact=False, floor=False, pixel_outlier=3.0)  # Gaussian noise; the energies below are in its units
 LEGS = [BODY.skeleton.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "knee", "ankle", "toe")]
 
 
@@ -50,7 +50,7 @@ def test_a_limb_fitted_on_the_wrong_side_is_found_and_mended():
     assert mpjpe_mm(wrong[30:42], right[30:42], None) > 50
     assert mpjpe_mm(place(mended, problem.bone_length_m).xyz_m[30:42], right[30:42], None) < 10
     assert [entry["limb"] for entry in report] == ["left_arm"]
-    assert report[0]["energy_saved"] > 40
+    assert report[0]["energy_saved"] > 50
     again, nothing = settle_limbs(problem, mended)
     assert nothing == []
     assert again is mended

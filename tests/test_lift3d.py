@@ -107,9 +107,7 @@ def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():
     np.testing.assert_allclose(crop.to_image(crop.to_crop(xy)), xy, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "side", [64.0, 200.0, 400.0, 900.0]
-)  # enlarged, about as it is, drawn twice as large, strongly reduced
+@pytest.mark.parametrize("side", [64.0, 200.0, 400.0, 900.0])  # enlarged, as it is, drawn twice as large, strongly reduced
 def test_cut_crop_puts_a_spot_where_the_crop_says(side):
     at = np.array([412.0, 388.0])
     y, x = np.mgrid[0:800, 0:800]
