@@ -47,7 +47,7 @@ def test_a_lifter_trains_on_mpi_inf_3dhp_alone(mpi, tmp_path):
     run = LiftRun(LOOP, DataFolders(people="", coco="", mpi_inf_3dhp="mpi"), LESSON)
     trainer = make_trainer(run, mpi, tmp_path, None, workers=0)
     assert [s.source for s in trainer.task.mix.by_source["mpi_inf_3dhp"]] == ["mpi_inf_3dhp"] * 6
-    assert len(trainer.task.more.pictures) == 1
+    assert len(trainer.task.around.pictures) == 1
     batch = next(iter(trainer.task.batches(LOOP, 0)))
     assert (batch["xyz_weight"] == 1).all()
     assert batch["heat"].sum(dim=(2, 3)).max() == pytest.approx(1, abs=1e-4)

@@ -23,6 +23,7 @@ from tests.mpi_made_up import (
     write_test_sequence,
 )
 from training.augment import AugmentConfig
+from training.company import Surroundings
 from training.layers import replace_layers
 from training.lift_data import lift_target, make_example
 from training.lift_eval import evaluate_published
@@ -204,7 +205,7 @@ def test_an_augmented_crop_has_another_background_where_the_person_is_not(folder
         "occlude": 0,
     }
     plain = make_example(sample, 64, None, AugmentConfig())
-    green = [lambda: np.full((90, 80, 3), (0, 255, 0), np.uint8)]
+    green = Surroundings([lambda: np.full((90, 80, 3), (0, 255, 0), np.uint8)])
     other = make_example(sample, 64, np.random.default_rng(2), AugmentConfig(**still, background=1, clothes=0), 0, green)
     changed = (np.abs(other.rgb.astype(int) - plain.rgb) > 30).any(axis=2)
     masks = sample.layers()

@@ -11,9 +11,9 @@ import pytest
 from posecore.errors import InputError
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop
-from training import scenes
-from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity
-from training.lift_data import lift_target, make_example, person_crop, warp
+from training import cutouts
+from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity, warp
+from training.lift_data import lift_target, make_example, person_crop
 from training.lift_eval import evaluate_lift
 from training.people import blaze_to_labels, load_people
 from training.pose_data import pose_target
@@ -277,10 +277,10 @@ def test_a_person_covered_bit_by_bit_is_as_unknown_as_one_covered_at_once():
     x = person.xy_px[:, 0]
     halves = [np.zeros((200, 200), np.float32) for _ in range(2)]
     halves[0][:, : int(np.median(x))] = halves[1][:, int(np.median(x)) :] = 1
-    once, bit_by_bit = scenes._under(person, halves[0]), scenes._under(person, halves[0]) | scenes._under(person, halves[1])
-    assert (scenes._behind(person, once).trust[once] == 0.5).all()
-    assert (scenes._behind(person, once).trust[~once] == 1).all()
-    assert not scenes._behind(person, bit_by_bit).trust.any()
+    once, bit_by_bit = cutouts.under(person, halves[0]), cutouts.under(person, halves[0]) | cutouts.under(person, halves[1])
+    assert (cutouts.behind(person, once).trust[once] == 0.5).all()
+    assert (cutouts.behind(person, once).trust[~once] == 1).all()
+    assert not cutouts.behind(person, bit_by_bit).trust.any()
 
 
 def test_joints_that_the_mask_missed_are_unknown_in_a_composite():
@@ -288,7 +288,7 @@ def test_joints_that_the_mask_missed_are_unknown_in_a_composite():
     alpha = np.zeros((200, 200), np.float32)
     middle = int(np.median(person.xy_px[:, 0]))
     alpha[:, :middle] = 1
-    trust = scenes._only_cut_out(person, alpha, 10.0).trust
+    trust = cutouts.only_cut_out(person, alpha, 10.0).trust
     beyond = person.xy_px[:, 0] - middle
     assert (trust[beyond > 12] == 0).all()
     assert (trust[beyond < 8] == 1).all()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posecore.crop import turned_matrix
+from posecore.crop import cut_crop, turned_matrix
 from posecore.types import Crop, rotation_2d
 from training.samples import LABELS, PersonLabel, single
 
@@ -29,12 +29,21 @@ class AugmentConfig:
     occlude: float = 0.3  # share with a patch in front of the person
     background: float = 0.8  # share with another background, where a source has masks
     clothes: float = 0.6  # the same for each of upper clothes, lower clothes and chair
+    company: float = 0.0  # share with other people behind or in front, cut out of photos (training.company)
 
 
 def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float64]:
     """(2, 3) image pixels to crop pixels: the crop's own window, then turned about its centre, then mirrored."""
     R = rotation_2d(rotation_rad)
     return turned_matrix(crop, np.diag([-1.0, 1.0]) @ R if flip else R)
+
+
+def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.uint8]:
+    """The pixels (S, S) or (S, S, 3) that a similarity (2, 3) moves to the crop, as the lifter would cut them in use."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    turn = matrix[:, :2] / scale
+    centre = turn.T @ ((size_px - 1) / 2 - matrix[:, 2]) / scale
+    return cut_crop(rgb, Crop(centre, size_px / scale, size_px), turn)
 
 
 def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip: bool) -> PersonLabel:

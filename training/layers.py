@@ -5,16 +5,16 @@ After Mehta et al. 2017 ("Monocular 3D human pose estimation in the wild"), sect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.augment import AugmentConfig
+from training.cutouts import Reader
 from training.samples import Layers
 
-Reader = Callable[[], NDArray[np.uint8]]
 FEATHER_PX = 0.8  # standard deviation of the masks' soft edge
 NOISE = 0.1  # masks come compressed: what is this near to none or all, is
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
-from posecore.crop import crop_from_points, cut_crop, upright_turn
+from posecore.crop import crop_from_points, upright_turn
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop
-from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity
-from training.layers import Reader, replace_layers
+from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
+from training.company import Surroundings, set_in
+from training.cutouts import alpha_of
+from training.layers import replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
 
 VNECT = load_skeleton("vnect21")
@@ -45,11 +46,11 @@ def make_example(
     rng: np.random.Generator | None,
     config: AugmentConfig,
     which: int = 0,
-    pictures: Sequence[Reader] = (),
+    around: Surroundings = Surroundings(),
 ) -> LiftExample:
     """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise.
 
-    `pictures` give other backgrounds and clothes to a sample that has masks.
+    `around` gives other backgrounds and clothes to a sample that has masks, and company to people.
     """
     person = sample.people[which]
     turned = config.upright > (0.0 if rng is None else rng.random())
@@ -59,21 +60,15 @@ def make_example(
         crop = jitter_crop(crop, rng, config)
         rotation, flip = random_rotation(rng, config), bool(rng.random() < config.flip)
     matrix = similarity(crop, rotation, flip)
-    rgb = warp(sample.read(), matrix, size_px)
+    rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
     if rng is not None:
         if sample.layers is not None:
             masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
-            rgb = replace_layers(rgb, masks, rng, config, pictures)
+            rgb = replace_layers(rgb, masks, rng, config, around.pictures)
+        alpha = None if person.mask is None else alpha_of(person.mask, matrix, size_px)
+        rgb, moved = set_in(rgb, moved, alpha, around, rng, config)
         rgb = change_picture(rgb, rng, config)
-    return LiftExample(rgb, move_person(person, matrix, rotation - crop.turn_rad, flip))
-
-
-def warp(rgb: NDArray[np.uint8], matrix: NDArray, size_px: int) -> NDArray[np.uint8]:
-    """The pixels (S, S) or (S, S, 3) that a similarity (2, 3) moves to the crop, as the lifter would cut them in use."""
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    turn = matrix[:, :2] / scale
-    centre = turn.T @ ((size_px - 1) / 2 - matrix[:, 2]) / scale
-    return cut_crop(rgb, Crop(centre, size_px / scale, size_px), turn)
+    return LiftExample(rgb, moved)
 
 
 def lift_target(person: PersonLabel, size_px: int) -> dict[str, NDArray[np.float32]]:

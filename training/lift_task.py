@@ -16,13 +16,16 @@ from lift3d.loss import LiftLossConfig, lift_loss, vnect_loss
 from lift3d.network import LiftConfig
 from lift3d.network50 import VNectMaps, VNectResNet50
 from training.augment import AugmentConfig
-from training.layers import Reader
+from training.company import Surroundings
+from training.cutouts import Reader
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
 from training.loop import Batch, LoopConfig
 from training.mix import Maker, SourceMix
 from training.samples import Sample
 from training.stream import Example, batches
+
+COMPANY = ("ccp", "sports")  # photos of one person each, of whom no other is in the picture: who may keep others company
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,16 @@ class LiftTask:
         more: MoreLessons = MoreLessons(),
     ) -> None:
         self.mix = SourceMix(train, asdict(lesson.shares), more.makers)
-        self.val, self.lesson, self.workers, self.more = val, lesson, workers, more
+        self.val, self.lesson, self.workers = val, lesson, workers
+        photos = self.mix.by_source
+        people = [s for name in COMPANY for s in photos[name] if s.people[0].mask is not None]
+        self.around = Surroundings(more.pictures, people)
 
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
         sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")
         which = int(rng.integers(len(sample.people)))
-        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.more.pictures)
+        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.around)
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""

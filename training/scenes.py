@@ -6,11 +6,9 @@ teach what is *not* a joint, and crossing people teach the part affinity fields 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,25 +16,11 @@ from pose2d.second_look import LOOK
 from posecore.crop import crop_from_points
 from posecore.errors import InputError
 from posecore.types import Crop
-from training.augment import (
-    AugmentConfig,
-    change_colours,
-    change_picture,
-    jitter_crop,
-    move_person,
-    random_rotation,
-    similarity,
-)
-from training.lift_data import warp
+from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
+from training.cutouts import CutOut, Reader, behind, beside, cut_out, decode_mask, inside, random_window, under
 from training.mix import SourceMix
 from training.pose_data import learnable
 from training.samples import PersonLabel, Sample, to_openpose18
-
-CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
-MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
-BESIDE_SIZE_SD, BESIDE_SD = 0.15, np.array([0.2, 0.06])  # log size; offset to the side and down, of the longer side
-
-Reader = Callable[[], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -115,58 +99,36 @@ class SceneMaker:
         pool = self.pools[kind]
         return self.photos.draw(rng) if kind == "photo" else pool[rng.integers(len(pool))]
 
-    def _background(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A random window of a random background."""
-        size = self.config.size_px
-        rgb = self.backgrounds[rng.integers(len(self.backgrounds))]()
-        side = min(rgb.shape[:2]) * rng.uniform(0.4, 1.0)
-        room = np.array(rgb.shape[1::-1]) - side
-        centre = rng.uniform(0, 1, 2) * room + side / 2 - 0.5
-        flip = bool(rng.random() < 0.5)
-        return warp(rgb, similarity(Crop(centre, side, size), 0.0, flip), size)
-
     def _composite(self, rng: np.random.Generator) -> Scene:
         size = self.config.size_px
-        canvas = self._background(rng).astype(np.float32)
+        canvas = random_window(self.backgrounds, size, rng).astype(np.float32)
         chances = np.array(self.config.people)
         people: list[PersonLabel] = []
         covered: list[NDArray[np.bool_]] = []  # per person, the joints behind others
         for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
             sample = self.cutouts.draw(rng)
             before = people[-1] if people and rng.random() < self.config.beside else None
-            rgb, alpha, person = self._cut_out(sample, rng, before)
-            if alpha.sum() < 200:
+            cut = self._cut_out(sample, rng, before)
+            if cut.alpha.sum() < 200:
                 continue
-            covered = [c | _under(p, alpha) for p, c in zip(people, covered, strict=True)]
-            canvas += alpha[..., None] * (rgb - canvas)
-            people.append(person)
-            covered.append(np.zeros(len(person.trust), dtype=bool))
-        people = [_behind(p, c) for p, c in zip(people, covered, strict=True)]
+            covered = [c | under(p, cut.alpha) for p, c in zip(people, covered, strict=True)]
+            canvas += cut.alpha[..., None] * (cut.rgb - canvas)
+            people.append(cut.person)
+            covered.append(np.zeros(len(cut.person.trust), dtype=bool))
+        people = [behind(p, c) for p, c in zip(people, covered, strict=True)]
         keep = [p for p in people if _mostly_inside(p, size)]
         ignored = [p.box_xyxy_px for p in people if not _mostly_inside(p, size)]
         return Scene(canvas.astype(np.uint8), keep, True, np.array(ignored, dtype=float).reshape(-1, 4))
 
-    def _cut_out(
-        self, sample: Sample, rng: np.random.Generator, before: PersonLabel | None
-    ) -> tuple[NDArray, NDArray, PersonLabel]:
-        """A person somewhere on the canvas, or in front of another: colours, feathered alpha (S, S) in 0..1 and labels."""
+    def _cut_out(self, sample: Sample, rng: np.random.Generator, before: PersonLabel | None) -> CutOut:
+        """A person somewhere on the canvas, or in front of another."""
         config, size = self.config, self.config.size_px
-        person = sample.people[0]
-        low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
-        longer = float((high - low).max())
         if before is None:
-            share = np.exp(rng.uniform(*np.log(config.height_share)))
+            share = float(np.exp(rng.uniform(*np.log(config.height_share))))
             shift_px = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share) * size
         else:
-            share, shift_px = _beside(before, size, rng)
-        rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
-        matrix = similarity(Crop((low + high) / 2, longer / share, size), rotation, flip)
-        matrix[:, 2] += shift_px
-        rgb = change_colours(sample.read(), rng, config.augment)
-        mask = decode_mask(person.mask) * np.uint8(255)
-        alpha = cv2.GaussianBlur(warp(mask, matrix, size), (0, 0), 0.8).astype(np.float32) / 255
-        moved = _only_cut_out(move_person(person, matrix, rotation, flip), alpha, CUT_OFF * share * size)
-        return warp(rgb, matrix, size).astype(np.float32), alpha, moved
+            share, shift_px = beside(before, size, rng)
+        return cut_out(sample, size, share, shift_px, rng, config.augment)
 
     def _whole(self, sample: Sample, rng: np.random.Generator) -> Scene:
         """A window of a labelled picture, turned."""
@@ -199,21 +161,6 @@ class SceneMaker:
         return Crop((low + high) / 2 + rng.uniform(-0.3, 0.3, 2) * side, side, config.size_px)
 
 
-def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
-    """COCO run-length encoding to (H, W) of 0 and 1."""
-    from pycocotools import mask
-
-    return mask.decode(rle)
-
-
-def _beside(person: PersonLabel, size: int, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
-    """Share of the canvas, and way from its middle in pixels, of somebody about as large as a person and half before him."""
-    low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
-    longer = float((high - low).max())
-    offset_px = rng.normal(0, 1, 2) * BESIDE_SD * longer
-    return longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD))), (low + high) / 2 - (size - 1) / 2 + offset_px
-
-
 def _any_of(masks: list[dict[str, Any] | None], matrix: NDArray, size: int) -> NDArray[np.bool_] | None:
     """(S, S): pixels of the canvas that any of the pictures' masks reaches; None without masks."""
     if not masks:
@@ -230,36 +177,7 @@ def _touches(box: NDArray, size: int) -> bool:
     return bool((box[:2] < size).all() and (box[2:] > 0).all())
 
 
-def _inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:
-    return np.all((person.xy_px > -0.5) & (person.xy_px < size - 0.5), axis=1)
-
-
 def _mostly_inside(person: PersonLabel, size: int) -> bool:
     """Whether enough of the person is on the canvas to be learnt."""
     known = person.trust > 0
-    return bool(known.any() and _inside(person, size)[known].mean() > 0.3)
-
-
-def _only_cut_out(person: PersonLabel, alpha: NDArray, reach_px: float) -> PersonLabel:
-    """The person as cut out: joints on the canvas with no mask within reach are unknown, for the mask missed them."""
-    size = len(alpha)
-    x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
-    near = cv2.blur(alpha, (2 * round(reach_px) + 1,) * 2, borderType=cv2.BORDER_CONSTANT)[y, x] > 1e-3
-    lost = _inside(person, size) & ~near
-    return replace(person, trust=np.where(lost, 0, person.trust).astype(np.float32))
-
-
-def _under(person: PersonLabel, alpha: NDArray) -> NDArray[np.bool_]:
-    """(26,) joints that the person pasted with `alpha` covers."""
-    size = len(alpha)
-    x, y = np.clip(np.round(person.xy_px), 0, size - 1).astype(int).T
-    return (alpha[y, x] > 0.5) & _inside(person, size)
-
-
-def _behind(person: PersonLabel, covered: NDArray[np.bool_]) -> PersonLabel:
-    """The person with others in front: covered joints are hidden, and all are unknown when nearly all are covered."""
-    trust = np.where(covered, np.minimum(person.trust, 0.5), person.trust).astype(np.float32)
-    known = person.trust > 0
-    if (covered & known).sum() > MOSTLY_COVERED * known.sum():
-        trust = np.zeros_like(trust)
-    return replace(person, trust=trust)
+    return bool(known.any() and inside(person, size)[known].mean() > 0.3)

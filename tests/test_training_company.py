@@ -1,0 +1,115 @@
+"""Other people and places in a lifter's crop: pixels and labels must tell the same story."""
+
+import numpy as np
+import pytest
+
+from tests.test_training_data import make_sample, mask_of, random_person
+from training import company
+from training.augment import AugmentConfig
+from training.company import Surroundings, set_in
+from training.lift_data import make_example
+from training.lift_task import LiftLesson, LiftTask, SourceShares
+
+SIZE = 200
+STILL = {"rotation_sd_deg": 0.0, "upside_down": 0.0, "colour": 0.0}
+GREEN = [lambda: np.full((90, 80, 3), (0, 255, 0), np.uint8)]
+
+
+def with_mask(person, size=SIZE):
+    return type(person)(person.xy_px, person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px, mask_of(person, size))
+
+
+@pytest.fixture
+def red_people():
+    """A photo of a red box of a person, and only red."""
+    sample = make_sample(with_mask(random_person(3)))
+    red = np.full((SIZE, SIZE, 3), (255, 0, 0), np.uint8)
+    return [type(sample)(sample.key, sample.source, sample.size_wh, sample.people, lambda: red)]
+
+
+def crops(alpha, around, count=40, **chances):
+    """The grey picture of a person in many surroundings."""
+    grey, person = np.full((SIZE, SIZE, 3), 128, np.uint8), random_person(6)
+    config = AugmentConfig(**STILL, **chances)
+    return person, [set_in(grey, person, alpha, around, np.random.default_rng(k), config) for k in range(count)]
+
+
+def left_half(person):
+    """An alpha of all that is left of the person's middle joint."""
+    alpha = np.zeros((SIZE, SIZE), np.float32)
+    alpha[:, : int(np.median(person.xy_px[:, 0]))] = 1
+    return alpha
+
+
+def test_who_stands_behind_hides_nothing_of_the_person(red_people, monkeypatch):
+    monkeypatch.setattr(company, "IN_FRONT", 0.0)
+    alpha = left_half(random_person(6))
+    person, made = crops(alpha, Surroundings((), red_people), company=1.0, background=0.0)
+    reds = [(rgb != 128).any(axis=2) for rgb, _ in made]
+    assert sum(red.any() for red in reds) > 20
+    assert not any(red[alpha == 1].any() for red in reds)
+    for red, (_, seen) in zip(reds, made, strict=True):
+        x, y = np.round(person.xy_px).astype(int).T
+        assert (seen.trust[~red[y, x]] == 1).all()
+        assert (seen.trust[red[y, x]] >= 0.5).all()
+    assert any((seen.trust == 0.5).any() for _, seen in made)  # some joints lie outside the mask, and there others cover them
+
+
+def test_who_stands_in_front_hides_joints_but_never_the_whole_person(red_people, monkeypatch):
+    monkeypatch.setattr(company, "IN_FRONT", 1.0)
+    monkeypatch.setattr(company, "NEXT_ONE", 0.0)
+    person, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings((), red_people), company=1.0, background=0.0)
+    x, y = np.round(person.xy_px).astype(int).T
+    hidden = []
+    for rgb, seen in made:
+        red = rgb[y, x, 0] > 192  # more than half of the red
+        np.testing.assert_array_equal(seen.trust, np.where(red, 0.5, 1.0))
+        hidden.append(red.mean())
+    assert sum(h > 0 for h in hidden) > 10
+    assert max(hidden) <= 0.6  # who would hide more is left out
+
+
+def test_without_a_mask_nobody_is_put_behind(red_people, monkeypatch):
+    monkeypatch.setattr(company, "IN_FRONT", 0.0)
+    _, made = crops(None, Surroundings(GREEN, red_people), company=1.0, background=1.0)
+    assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
+
+
+def test_another_background_keeps_the_person_and_forgets_what_the_mask_missed():
+    alpha = left_half(random_person(6))
+    person, made = crops(alpha, Surroundings(GREEN), count=3, background=1.0)
+    middle = int(np.median(person.xy_px[:, 0]))
+    for rgb, seen in made:
+        assert (rgb[alpha == 1] == 128).all()
+        assert (rgb[alpha == 0] == (0, 255, 0)).all()
+        beyond = person.xy_px[:, 0] - middle
+        assert (seen.trust[beyond > 10] == 0).all()
+        assert (seen.trust[beyond < 0] == 1).all()
+        assert (beyond > 10).any()
+
+
+def test_off_is_off(red_people):
+    _, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings(GREEN, red_people), 5, company=0.0, background=0.0)
+    assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
+
+
+def test_only_photos_of_one_person_with_a_mask_keep_company():
+    bare, masked = random_person(3), with_mask(random_person(4))
+    photos = [make_sample(bare), make_sample(masked)]
+    others = [type(s)(s.key, "lspet", s.size_wh, s.people, s.read) for s in photos]
+    task = LiftTask(photos + others, [], LiftLesson(shares=SourceShares()))
+    assert task.around.people == [photos[1]]
+
+
+def test_a_crop_of_a_photo_is_set_in_company(red_people):
+    sample = make_sample(with_mask(random_person(6)))
+    config = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=1.0, background=0.0)
+    alone = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=0.0, background=0.0)
+    for k in range(10):
+        one, two = (
+            make_example(sample, 128, np.random.default_rng(k), c, 0, Surroundings((), red_people)) for c in (config, alone)
+        )
+        np.testing.assert_array_equal(one.person.xy_px, two.person.xy_px)
+        if (one.rgb != two.rgb).any():
+            return
+    pytest.fail("nobody came")

@@ -1,0 +1,78 @@
+"""Other places and other people around the person of a lifter's crop, cut out by their masks.
+
+A crop is one person's, but others stand behind him, go past in front of him, and hold their arms where his could be. A network
+that has only ever seen people alone takes the nearest arm for theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.augment import AugmentConfig
+from training.cutouts import CUT_OFF, Reader, behind, beside, cut_out, is_hidden, only_cut_out, random_window, under
+from training.samples import PersonLabel, Sample
+
+OFFSET_SD = (0.35, 0.12)  # where others stand: to the side and down, in the person's longer sides
+IN_FRONT = 0.3  # share of the others who stand before the person; the rest behind
+NEXT_ONE = 0.4  # chance of one more after each
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What crops of photos may be set in: empty pictures, and photos of one person each with a mask."""
+
+    pictures: Sequence[Reader] = ()
+    people: Sequence[Sample] = ()
+
+
+def set_in(
+    rgb: NDArray[np.uint8],
+    person: PersonLabel,
+    alpha: NDArray[np.float32] | None,
+    around: Surroundings,
+    rng: np.random.Generator,
+    config: AugmentConfig,
+) -> tuple[NDArray[np.uint8], PersonLabel]:
+    """A crop (S, S, 3) with another background and with others in it, each with its chance, and the person as he is then seen.
+
+    alpha: (S, S) in 0..1, whose pixels are the person's, if known. Without it nothing can be put behind him.
+    """
+    size, canvas = len(rgb), rgb.astype(np.float32)
+    if alpha is not None and around.pictures and rng.random() < config.background:
+        place = random_window(around.pictures, size, rng).astype(np.float32)
+        canvas = place + alpha[..., None] * (canvas - place)
+        person = only_cut_out(person, alpha, CUT_OFF * _longer_px(person))
+    chance = config.company if around.people else 0.0
+    while rng.random() < chance:
+        canvas, person = _with_another(canvas, person, alpha, around.people, rng, config)
+        chance = NEXT_ONE
+    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8), person
+
+
+def _with_another(
+    canvas: NDArray[np.float32],
+    person: PersonLabel,
+    alpha: NDArray[np.float32] | None,
+    people: Sequence[Sample],
+    rng: np.random.Generator,
+    config: AugmentConfig,
+) -> tuple[NDArray[np.float32], PersonLabel]:
+    """With one more, behind or in front; without, if that would hide the person."""
+    size = len(canvas)
+    share, shift_px = beside(person, size, rng, OFFSET_SD)
+    other = cut_out(people[int(rng.integers(len(people)))], size, share, shift_px, rng, config)
+    cover = other.alpha
+    if rng.random() >= IN_FRONT:
+        cover = cover * (1 - alpha) if alpha is not None else np.zeros_like(cover)
+    covered = under(person, cover)
+    if is_hidden(person, covered):
+        return canvas, person
+    return canvas + cover[..., None] * (other.rgb - canvas), behind(person, covered)
+
+
+def _longer_px(person: PersonLabel) -> float:
+    return float((person.box_xyxy_px[2:] - person.box_xyxy_px[:2]).max())
