@@ -12,25 +12,29 @@ if TYPE_CHECKING:
     from lift3d.lifter import Lifter
 
 
-def evaluate_lifter(name: str, data: Path, weights: Path | None, turned: bool = False) -> dict[str, float]:
+def evaluate_lifter(
+    name: str, data: Path, weights: Path | None, turned: bool = False, second_opinion: bool = False
+) -> dict[str, float]:
     """Figures on a set: 'people', 'synthetic' (shards of apps/render.py), 'mpi_inf_3dhp' (the folder that holds TS1..TS6).
 
-    With `turned` the crops of the first two turn with the body, by its labels, as in a clip by the frame before.
+    With `turned` the crops of the first two turn with the body, by its labels, as in a clip by the frame before. With
+    `second_opinion` the default detector has its say, as in a clip; without, the network is measured alone.
     """
     from lift3d.lifter import Lifter
+    from pose2d.estimator import PoseEstimator
     from training.lift_eval import evaluate_lift
     from training.people import load_people
     from training.rendered import load_rendered_samples
 
+    lifter = Lifter(weights, opinion=PoseEstimator().limb_heat if second_opinion else None)
     if name == "mpi_inf_3dhp":
-        return evaluate_mpi(data, Lifter(weights))
+        return evaluate_mpi(data, lifter)
     if name == "people":
         samples = load_people(data, "val")
     elif name == "synthetic":
         samples = load_rendered_samples(data)
     else:
         raise InputError(f"unknown set '{name}'; there are people, synthetic, mpi_inf_3dhp")
-    lifter = Lifter(weights)
     return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain, turned=turned)
 
 

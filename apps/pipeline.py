@@ -90,7 +90,8 @@ def load_networks(settings: Settings) -> Networks:
     paths = [None if name is None else Path(name) for name in (settings.weights.pose2d, settings.weights.lift3d)]
     look = LOOK if settings.weights.detect_again else None
     detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend, look)
-    lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror)
+    opinion = detector.limb_heat if settings.weights.second_opinion else None
+    lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror, opinion)
     weights = {
         "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},
         "lift3d": {"name": lifter.weights_name, "sha256": lifter.sha256},

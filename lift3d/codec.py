@@ -18,6 +18,7 @@ HEAT_SIGMA_CELLS = 1.0
 GAUSSIAN_MASS = 2 * np.pi * HEAT_SIGMA_CELLS**2  # of a Gaussian of height 1: what turns a softmax map into VNect's heat map
 READ_POWER = 1.5  # of a heat map under which location maps are averaged: far, low places count less (docs/lifting.md)
 SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
+OPINION, OPINION_FLOOR = 0.5, 0.05  # say of another network's heat maps, and what of theirs is noise (docs/lifting.md)
 
 
 def to_cells(xy_px: NDArray) -> NDArray[np.float64]:
@@ -48,6 +49,15 @@ def softmax_heat(logits: NDArray) -> NDArray[np.float64]:
     z = LOGIT_GAIN * logits.astype(np.float64)
     e = np.exp(z - z.max(axis=(-2, -1), keepdims=True))
     return e / e.sum(axis=(-2, -1), keepdims=True)
+
+
+def add_opinion(logits: NDArray, heat: NDArray) -> NDArray[np.float32]:
+    """Heat logits (..., h, w) after another network's heat maps of height 0..1 had their say: a log-linear pool, a product.
+
+    Where the other sees nothing it changes nothing; of two places it says which.
+    """
+    say = OPINION / LOGIT_GAIN * np.log(np.clip(heat, 0, 1) + OPINION_FLOOR)
+    return (logits + say).astype(np.float32)
 
 
 def vnect_heat(logits: NDArray) -> NDArray[np.float64]:

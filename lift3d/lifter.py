@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,20 +11,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backbones.runtime import load_into, make_runner
-from lift3d.codec import Joints, decode_twice, mirror_maps
+from lift3d.codec import Joints, add_opinion, decode_twice, mirror_maps
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.crop import cut_crop
 from posecore.errors import ConfigError
-from posecore.skeleton import load_skeleton
+from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v8.safetensors"
-
-
 NETWORKS = ("vnect_resnet18", "vnect_lite0", "vnect_resnet50")
+Opinion = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # crops (B, S, S, 3) to LIMB_JOINTS' heat (B, 12, S / 8, S / 8)
 
 
 def make_network(config: LiftConfig) -> nn.Module:
@@ -38,9 +38,13 @@ class Lifter:
 
     `input_px` is the side of the crops it wants; `posecore.crop` says where to cut, and cuts. With `mirror` every crop is seen
     twice, once in the mirror, and the answers are averaged: a little more accurate, left and right alike, twice the time.
+    `opinion`: another network's heat maps of the same crops (pose2d.estimator.PoseEstimator.limb_heat) have a say in where the
+    limbs are; two networks trained apart seldom err alike.
     """
 
-    def __init__(self, weights: Path | None = None, backend: str = "torch", mirror: bool = True) -> None:
+    def __init__(
+        self, weights: Path | None = None, backend: str = "torch", mirror: bool = True, opinion: Opinion | None = None
+    ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         config = LiftConfig(**loaded.card["config"])
         self.input_px = config.input_px
@@ -50,7 +54,7 @@ class Lifter:
         self.sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
         self._run = make_runner(load_into(make_network(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
-        self._mirror = mirror
+        self._mirror, self._opinion = mirror, opinion
 
     def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
         """One pose per crop of a picture; joints in image pixels, 3D in true camera axes (docs/conventions.md)."""
@@ -60,9 +64,17 @@ class Lifter:
         return [self._pose(m, crop, camera) for m, crop in zip(maps, crops, strict=True)]
 
     def maps(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, S, S, 3) uint8 crops to the network's maps (B, 6, 21, S / 8, S / 8)."""
+        """(B, S, S, 3) uint8 crops to maps (B, 6, 21, S / 8, S / 8)."""
+        maps = self._own_maps(crops_rgb)
+        if self._opinion is not None:
+            limbs = self._skeleton.indices(LIMB_JOINTS)
+            maps[:, 0, limbs] = add_opinion(maps[:, 0, limbs], self._opinion(crops_rgb))
+        return maps
+
+    def _own_maps(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The network's, without anybody else's opinion."""
         if not self._mirror:
-            return self._run(crops_rgb)
+            return np.array(self._run(crops_rgb))
         plain, mirrored = np.split(self._run(np.concatenate([crops_rgb, crops_rgb[:, :, ::-1]])), 2)
         return (plain + mirror_maps(mirrored, self._skeleton.mirror)) / 2
 

@@ -19,6 +19,7 @@ from pose2d.second_look import LOOK, LookSettings, look_again
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
 from posecore.errors import ConfigError
+from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Detection2D, Floats
 from posecore.weights import load_weights
 
@@ -69,6 +70,10 @@ class PoseEstimator:
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""
         return detect_people(self._run, rgb, self._heights_px, self._settings, self._look)
+
+    def limb_heat(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Crops (B, S, S, 3) of single people, S a multiple of 32, to the heat maps (B, 12, S / 8, S / 8) of LIMB_JOINTS."""
+        return self._run(crops_rgb)[:, load_skeleton("openpose18").indices(LIMB_JOINTS)]
 
     def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
         """See `maps_at`."""

@@ -10,7 +10,7 @@ from lift3d.loss import vnect_loss
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
 from posecore.crop import crop_from_detection, crop_from_points, cut_crop, turned_matrix
-from posecore.skeleton import load_skeleton
+from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights
 
@@ -97,6 +97,48 @@ def test_lifter_sees_left_and_right_alike_only_with_the_mirror(tmp_path, mirror)
     maps, there = lifter.maps(rgb), lifter.maps(rgb[:, :, ::-1])
     same = np.allclose(codec.mirror_maps(there, skeleton.mirror), maps, atol=1e-5)
     assert same == mirror
+
+
+def test_an_opinion_is_a_product_of_maps_and_one_without_contrast_changes_nothing():
+    rng = np.random.default_rng(4)
+    logits, heat = rng.normal(size=(3, CELLS, CELLS)), rng.uniform(0, 1, (3, CELLS, CELLS))
+    pooled = codec.softmax_heat(codec.add_opinion(logits, heat))
+    product = codec.softmax_heat(logits) * (heat + codec.OPINION_FLOOR) ** codec.OPINION
+    np.testing.assert_allclose(pooled, product / product.sum(axis=(1, 2), keepdims=True), rtol=1e-4)  # float32 logits times 8
+    same = codec.softmax_heat(codec.add_opinion(logits, np.full_like(heat, 0.3)))
+    np.testing.assert_allclose(same, codec.softmax_heat(logits), rtol=1e-4)
+
+
+def test_of_two_places_an_opinion_says_which():
+    spots = codec.encode_heat(codec.to_pixels(np.array([[2.0, 2.0], [5.0, 5.0]])), CELLS)
+    logits = np.log(0.6 * spots[0] + 0.4 * spots[1] + 1e-6) / codec.LOGIT_GAIN
+    opinion = codec.GAUSSIAN_MASS * spots[1]
+    alone, asked = (codec.find_peaks(codec.softmax_heat(z)[None])[0][0] for z in (logits, codec.add_opinion(logits, opinion)))
+    np.testing.assert_allclose(alone, [2, 2], atol=0.1)
+    np.testing.assert_allclose(asked, [5, 5], atol=0.1)
+
+
+def test_an_opinion_is_asked_about_every_crop_and_moves_only_the_heat_of_its_limbs(tmp_path):
+    skeleton, config = load_skeleton("vnect21"), LiftConfig(width=8, channels=16, input_px=64)
+    torch.manual_seed(0)
+    state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
+    save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
+    limb = LIMB_JOINTS.index("left_wrist")
+
+    def opinion(crops_rgb):
+        heat = np.zeros((len(crops_rgb), 12, 8, 8), np.float32)
+        heat[:, limb, 3, 6] = 1
+        return heat
+
+    rgb = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
+    alone, asked = (Lifter(tmp_path / "w.safetensors", opinion=o).maps(rgb) for o in (None, opinion))
+    wrist = skeleton.index("left_wrist")
+    said = np.zeros_like(alone, dtype=bool)
+    said[:, 0, skeleton.indices(LIMB_JOINTS)] = True
+    np.testing.assert_array_equal(asked[~said], alone[~said])
+    heat, before = (codec.softmax_heat(maps[:, 0]) for maps in (asked, alone))
+    np.testing.assert_allclose(np.delete(heat, wrist, axis=1), np.delete(before, wrist, axis=1), rtol=1e-3)
+    assert (heat[:, wrist, 3, 6] > before[:, wrist, 3, 6]).all()
 
 
 def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():

@@ -6,6 +6,8 @@ from pose2d.codec import decode
 from pose2d.estimator import PoseEstimator
 from pose2d.targets import encode
 from posecore.camera import scale_xy_px
+from posecore.heatmap import px_to_cells
+from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.weights import Weights
 from tests.people2d import upright
 
@@ -49,3 +51,12 @@ def test_maps_end_where_the_picture_ends(detector):
     assert paf.shape == (38, 46, 43)
     assert scale_xy == pytest.approx([341 / 1000, 368 / 1080])
     assert len(decode(heat, paf, STRIDE)) == 1
+
+
+def test_limb_heat_of_a_crop_is_in_the_order_of_limb_joints_in_its_cells(detector):
+    person = upright(128, 40, 170)
+    heat = detector(person[None], (256, 256), (256,)).limb_heat(np.zeros((1, 256, 256, 3), np.uint8))
+    assert heat.shape == (1, 12, 32, 32)
+    y, x = np.divmod(heat[0].reshape(12, -1).argmax(axis=1), 32)
+    expected = px_to_cells(person[load_skeleton("openpose18").indices(LIMB_JOINTS)], STRIDE)
+    np.testing.assert_allclose(np.stack([x, y], axis=1), expected, atol=0.51)

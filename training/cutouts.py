@@ -64,7 +64,7 @@ def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:
 
 def random_window(pictures: Sequence[Reader], size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(S, S, 3): a random window of a random picture, mirrored every other time."""
-    rgb = pictures[rng.integers(len(pictures))]()
+    rgb = pictures[int(rng.integers(len(pictures)))]()
     side = min(rgb.shape[:2]) * rng.uniform(0.4, 1.0)
     room = np.array(rgb.shape[1::-1]) - side
     centre = rng.uniform(0, 1, 2) * room + side / 2 - 0.5
