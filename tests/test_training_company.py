@@ -1,5 +1,7 @@
 """Other people and places in a lifter's crop: pixels and labels must tell the same story."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ GREEN = [lambda: np.full((90, 80, 3), (0, 255, 0), np.uint8)]
 
 
 def with_mask(person, size=SIZE):
-    return type(person)(person.xy_px, person.trust, person.xyz_m, person.trust_xyz, person.box_xyxy_px, mask_of(person, size))
+    return replace(person, mask=mask_of(person, size))
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def red_people():
     """A photo of a red box of a person, and only red."""
     sample = make_sample(with_mask(random_person(3)))
     red = np.full((SIZE, SIZE, 3), (255, 0, 0), np.uint8)
-    return [type(sample)(sample.key, sample.source, sample.size_wh, sample.people, lambda: red)]
+    return [replace(sample, read=lambda: red)]
 
 
 def crops(alpha, around, count=40, **chances):
@@ -88,6 +90,14 @@ def test_another_background_keeps_the_person_and_forgets_what_the_mask_missed():
         assert (beyond > 10).any()
 
 
+def test_who_shows_but_a_joint_stays_alone(red_people):
+    grey, person = np.full((SIZE, SIZE, 3), 128, np.uint8), random_person(6)
+    person = replace(person, box_xyxy_px=np.full(4, 90, np.float32))
+    config = AugmentConfig(**STILL, company=1.0)
+    rgb, _ = set_in(grey, person, None, Surroundings((), red_people), np.random.default_rng(0), config)
+    assert (rgb == 128).all()
+
+
 def test_off_is_off(red_people):
     _, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings(GREEN, red_people), 5, company=0.0, background=0.0)
     assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
@@ -96,7 +106,7 @@ def test_off_is_off(red_people):
 def test_only_photos_of_one_person_with_a_mask_keep_company():
     bare, masked = random_person(3), with_mask(random_person(4))
     photos = [make_sample(bare), make_sample(masked)]
-    others = [type(s)(s.key, "lspet", s.size_wh, s.people, s.read) for s in photos]
+    others = [replace(s, source="lspet") for s in photos]
     task = LiftTask(photos + others, [], LiftLesson(shares=SourceShares()))
     assert task.around.people == [photos[1]]
 

@@ -19,6 +19,7 @@ from training.samples import PersonLabel, Sample
 OFFSET_SD = (0.35, 0.12)  # where others stand: to the side and down, in the person's longer sides
 IN_FRONT = 0.3  # share of the others who stand before the person; the rest behind
 NEXT_ONE = 0.4  # chance of one more after each
+LEAST = 0.1  # of the crop: a smaller box is that of a joint or two, which does not tell how large the person is
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def set_in(
         place = random_window(around.pictures, size, rng).astype(np.float32)
         canvas = place + alpha[..., None] * (canvas - place)
         person = only_cut_out(person, alpha, CUT_OFF * _longer_px(person))
-    chance = config.company if around.people else 0.0
+    chance = config.company if around.people and _longer_px(person) > LEAST * size else 0.0
     while rng.random() < chance:
         canvas, person = _with_another(canvas, person, alpha, around.people, rng, config)
         chance = NEXT_ONE
