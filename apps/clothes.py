@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 ENOUGH = 10  # looks after a meeting that tell who is who; later ones may be behind the next meeting
 STEADY = 0.7  # of a single look's spread: how far medians of many looks of one person are apart
 MAD = 0.6745  # median absolute deviation of a Gaussian of standard deviation 1
+STEP = 0.2  # sizes of a body: a jump so wide at the seam weighs as much as clothes e times less like
+PAUSE = 10  # frames: who are near again so soon have not parted
 PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for which it is believed
 
 
@@ -67,7 +69,7 @@ def give_back(
         if meeting is None:
             break
         after, (a, b) = meeting.first, meeting.pair
-        frame = _seam(tracks[a], tracks[b], meeting)
+        frame = _seam(meeting, (tracks[a], tracks[b]), (looks[a], looks[b]), (worn[a], worn[b]))
         tracks[a], tracks[b] = _spliced(tracks[a], tracks[b], frame), _spliced(tracks[b], tracks[a], frame)
         looks[a], looks[b] = _spliced(looks[a], looks[b], frame), _spliced(looks[b], looks[a], frame)
         undone.append((tracks[a].person, tracks[b].person, frame))
@@ -142,9 +144,9 @@ def _meetings(near: dict[tuple[int, int], NDArray[np.int64]]) -> list[_Meeting]:
 
 
 def _runs(frames: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Frames in stretches without a gap."""
+    """Frames in stretches with hardly a gap."""
     if len(frames):
-        yield from np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+        yield from np.split(frames, np.flatnonzero(np.diff(frames) > PAUSE) + 1)
 
 
 def _exchanged(meeting: _Meeting, worn: Sequence[Looks], settings: ClothesSettings) -> bool:
@@ -184,10 +186,23 @@ def _alone(which: int, looks: Looks, near: dict[tuple[int, int], NDArray[np.int6
     return keep_rows(looks, keep)
 
 
-def _seam(one: Track, other: Track, meeting: _Meeting) -> int:
-    """The frame from which on the other's rows go on best from one's, and one's from the other's."""
-    frames = range(meeting.first, meeting.last + 2)
-    return frames[int(np.argmin([_step_px(one, other, frame) + _step_px(other, one, frame) for frame in frames]))]
+def _seam(meeting: _Meeting, pair: tuple[Track, Track], looks: tuple[Looks, Looks], worn: tuple[Looks, Looks]) -> int:
+    """The frame from which on the other's rows go on best from one's, and one's from the other's, by place and by clothes.
+
+    Even where bodies cover each other, what is seen is mostly what the one in front wears.
+    """
+    frames = np.arange(meeting.first, meeting.last + 2)
+    one, other = pair
+    size_px = max(float(np.median(body_size_px(keep_rows(t, t.frame <= meeting.last).xy_px))) for t in pair)
+    way = np.array([_step_px(one, other, int(f)) + _step_px(other, one, int(f)) for f in frames]) / (STEP * size_px)
+    seen = [_middle(w.colours[w.frame < meeting.first])[0] for w in worn]
+    told = np.zeros(len(frames))
+    for look, sign in zip(looks, (1, -1), strict=True):
+        for frame, colours in zip(look.frame, look.colours, strict=True):
+            if meeting.first <= frame <= meeting.last:
+                odds = sign * float(look_log_odds(seen[0], colours) - look_log_odds(seen[1], colours))
+                told += np.where(frame < frames, odds, -odds)
+    return int(frames[int(np.argmin(way - told))])
 
 
 def _step_px(before: Track, after: Track, frame: int) -> float:

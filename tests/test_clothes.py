@@ -56,6 +56,28 @@ def test_an_exchange_is_undone_where_it_happened(frame):
             np.testing.assert_array_equal(getattr(track, name), getattr(true, name))
 
 
+def test_where_bodies_cover_each_other_clothes_tell_the_frame():
+    one, other = TRUE
+    covered = slice(35, 46)  # both are found at one and the same place
+    together = [replace(t, xy_px=np.concatenate([t.xy_px[:35], one.xy_px[covered], t.xy_px[46:]])) for t in (one, other)]
+    tracks = exchanged(*together, 42)
+    looks = exchanged(dressed(RED, every=1), dressed(BLUE, every=1, seed=1), 42)
+    (_, _, frame), *more = give_back(tracks, looks, SETTINGS)[1]
+    assert frame == 42
+    assert not more
+
+
+def test_who_parts_for_a_moment_has_not_parted():
+    one = walker(1, 0, 6)
+    x = np.interp(np.arange(FRAMES), [0, 29, 30, 32, 33, 36, 37, 50, 51, 79], [500, 300, 200, 200, 420, 420, 230, 310, 150, 0])
+    other = replace(one, person=2, xy_px=BODY_PX + np.stack([x, np.full(FRAMES, 20.0)], axis=1)[:, None])
+    tracks = exchanged(one, other, 44)
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 44)
+    mended, undone = give_back(tracks, looks, SETTINGS)
+    assert undone == [(1, 2, 44)]
+    np.testing.assert_array_equal(mended[1].xy_px, other.xy_px)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
