@@ -107,7 +107,8 @@ class SceneMaker:
         covered: list[NDArray[np.bool_]] = []  # per person, the joints behind others
         for _ in range(rng.choice(len(chances), p=chances / chances.sum())):
             sample = self.cutouts.draw(rng)
-            before = people[-1] if people and rng.random() < self.config.beside else None
+            close = bool(people) and self.config.beside > 0 and rng.random() < self.config.beside  # no number drawn where off
+            before = people[-1] if close else None
             cut = self._cut_out(sample, rng, before)
             if cut.alpha.sum() < 200:
                 continue
