@@ -65,6 +65,8 @@ def stages(backend: str, repeats: int) -> dict[str, tuple[float, float]]:
         assert crop is not None
         name = f"lift {lifter.input_px} px" + (" with mirror" if mirror else "")
         out[name] = median_ms(lambda lifter=lifter, crop=crop: lifter.lift(frame.rgb, [crop], camera), repeats)  # type: ignore[misc]
+    asked = Lifter(backend=backend, opinion=detector.limb_heat)
+    out[f"{name} and opinion"] = median_ms(lambda: asked.lift(frame.rgb, [crop], camera), repeats)
     return out
 
 

@@ -46,7 +46,7 @@ def left_half(person):
 def test_who_stands_behind_hides_nothing_of_the_person(red_people, monkeypatch):
     monkeypatch.setattr(company, "IN_FRONT", 0.0)
     alpha = left_half(random_person(6))
-    person, made = crops(alpha, Surroundings((), red_people), company=1.0, background=0.0)
+    person, made = crops(alpha, Surroundings((), red_people), company=1.0)
     reds = [(rgb != 128).any(axis=2) for rgb, _ in made]
     assert sum(red.any() for red in reds) > 20
     assert not any(red[alpha == 1].any() for red in reds)
@@ -60,7 +60,7 @@ def test_who_stands_behind_hides_nothing_of_the_person(red_people, monkeypatch):
 def test_who_stands_in_front_hides_joints_but_never_the_whole_person(red_people, monkeypatch):
     monkeypatch.setattr(company, "IN_FRONT", 1.0)
     monkeypatch.setattr(company, "NEXT_ONE", 0.0)
-    person, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings((), red_people), company=1.0, background=0.0)
+    person, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings((), red_people), company=1.0)
     x, y = np.round(person.xy_px).astype(int).T
     hidden = []
     for rgb, seen in made:
@@ -73,13 +73,13 @@ def test_who_stands_in_front_hides_joints_but_never_the_whole_person(red_people,
 
 def test_without_a_mask_nobody_is_put_behind(red_people, monkeypatch):
     monkeypatch.setattr(company, "IN_FRONT", 0.0)
-    _, made = crops(None, Surroundings(GREEN, red_people), company=1.0, background=1.0)
+    _, made = crops(None, Surroundings(GREEN, red_people), company=1.0, elsewhere=1.0)
     assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
 
 
 def test_another_background_keeps_the_person_and_forgets_what_the_mask_missed():
     alpha = left_half(random_person(6))
-    person, made = crops(alpha, Surroundings(GREEN), count=3, background=1.0)
+    person, made = crops(alpha, Surroundings(GREEN), count=3, elsewhere=1.0)
     middle = int(np.median(person.xy_px[:, 0]))
     for rgb, seen in made:
         assert (rgb[alpha == 1] == 128).all()
@@ -99,7 +99,7 @@ def test_who_shows_but_a_joint_stays_alone(red_people):
 
 
 def test_off_is_off(red_people):
-    _, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings(GREEN, red_people), 5, company=0.0, background=0.0)
+    _, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings(GREEN, red_people), 5, company=0.0)
     assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
 
 
@@ -113,8 +113,8 @@ def test_only_photos_of_one_person_with_a_mask_keep_company():
 
 def test_a_crop_of_a_photo_is_set_in_company(red_people):
     sample = make_sample(with_mask(random_person(6)))
-    config = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=1.0, background=0.0)
-    alone = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=0.0, background=0.0)
+    config = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=1.0)
+    alone = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, company=0.0)
     for k in range(10):
         one, two = (
             make_example(sample, 128, np.random.default_rng(k), c, 0, Surroundings((), red_people)) for c in (config, alone)

@@ -27,8 +27,9 @@ class AugmentConfig:
     swap_channels: float = 0.0  # of these, share whose red, green and blue change places
     degrade: float = 0.4  # share blurred, noisy, of low resolution or badly compressed
     occlude: float = 0.3  # share with a patch in front of the person
-    background: float = 0.8  # share with another background, where a source has masks
+    background: float = 0.8  # share of a studio's pictures with another background, where the source has masks
     clothes: float = 0.6  # the same for each of upper clothes, lower clothes and chair
+    elsewhere: float = 0.0  # share of photos whose person, cut out by his mask, stands before another background
     company: float = 0.0  # share with other people behind or in front, cut out of photos (training.company)
 
 

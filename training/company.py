@@ -43,7 +43,7 @@ def set_in(
     alpha: (S, S) in 0..1, whose pixels are the person's, if known. Without it nothing can be put behind him.
     """
     size, canvas = len(rgb), rgb.astype(np.float32)
-    if alpha is not None and around.pictures and rng.random() < config.background:
+    if alpha is not None and around.pictures and rng.random() < config.elsewhere:
         place = random_window(around.pictures, size, rng).astype(np.float32)
         canvas = place + alpha[..., None] * (canvas - place)
         person = only_cut_out(person, alpha, CUT_OFF * _longer_px(person))
