@@ -44,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     lift.add_argument("--set", dest="name", choices=("people", "synthetic", "mpi_inf_3dhp"), default="people")
     lift.add_argument("--weights", type=Path, help="a .safetensors file with its card; default: those that came along")
     lift.add_argument("--turned", action="store_true", help="crops turn with the body, as in a clip; not for mpi_inf_3dhp")
+    lift.add_argument("--company", action="store_true", help="others of the photos stand behind and in front; for people")
     lift.add_argument("--second-opinion", action="store_true", help="with the detector's say in where limbs are, as in a clip")
     pose2sim = commands.add_parser("pose2sim", help="two real clips with 3D truth")
     pose2sim.add_argument("--height", type=float, help="the man's stature in metres; default: an average adult")
@@ -67,7 +68,8 @@ def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:
     """The lifter's figures."""
     from apps.evaluate_lift import evaluate_lifter
 
-    return evaluate_lifter(options.name, options.data, options.weights, options.turned, options.second_opinion)
+    how = (options.turned, options.company, options.second_opinion)
+    return evaluate_lifter(options.name, options.data, options.weights, *how)
 
 
 def run_pose2sim(options: argparse.Namespace) -> dict[str, Any]:

@@ -13,15 +13,22 @@ if TYPE_CHECKING:
 
 
 def evaluate_lifter(
-    name: str, data: Path, weights: Path | None, turned: bool = False, second_opinion: bool = False
+    name: str,
+    data: Path,
+    weights: Path | None,
+    turned: bool = False,
+    company: bool = False,
+    second_opinion: bool = False,
 ) -> dict[str, float]:
     """Figures on a set: 'people', 'synthetic' (shards of apps/render.py), 'mpi_inf_3dhp' (the folder that holds TS1..TS6).
 
     With `turned` the crops of the first two turn with the body, by its labels, as in a clip by the frame before. With
+    `company` others, cut out of the same photos, stand behind people and in front. With
     `second_opinion` the default detector has its say, as in a clip; without, the network is measured alone.
     """
     from lift3d.lifter import Lifter
     from pose2d.estimator import PoseEstimator
+    from training.company import who_keep_company
     from training.lift_eval import evaluate_lift
     from training.people import load_people
     from training.rendered import load_rendered_samples
@@ -35,7 +42,10 @@ def evaluate_lifter(
         samples = load_rendered_samples(data)
     else:
         raise InputError(f"unknown set '{name}'; there are people, synthetic, mpi_inf_3dhp")
-    return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain, turned=turned)
+    others = who_keep_company(samples) if company else []
+    if company and not others:
+        raise InputError(f"--company needs photos whose people have masks; the set '{name}' has none")
+    return evaluate_lift(lifter.maps, samples, lifter.input_px, lifter.sigma_gain, turned=turned, company=others)
 
 
 def evaluate_mpi(data: Path, lifter: Lifter) -> dict[str, float]:

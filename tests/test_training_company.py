@@ -10,6 +10,7 @@ from training import company
 from training.augment import AugmentConfig
 from training.company import Surroundings, set_in
 from training.lift_data import make_example
+from training.lift_eval import evaluate_lift
 from training.lift_task import LiftLesson, LiftTask, SourceShares
 
 SIZE = 200
@@ -88,6 +89,21 @@ def test_another_background_keeps_the_person_and_forgets_what_the_mask_missed():
         assert (seen.trust[beyond > 10] == 0).all()
         assert (seen.trust[beyond < 0] == 1).all()
         assert (beyond > 10).any()
+
+
+def test_accuracy_in_company_is_measured_on_the_same_pictures_every_time(red_people):
+    seen = []
+
+    def maps_of(rgb):
+        seen.append(rgb)
+        return np.zeros((len(rgb), 6, 21, 8, 8), np.float32)
+
+    samples = [make_sample(with_mask(random_person(k))) for k in range(5)]
+    figures = [evaluate_lift(maps_of, samples, 64, batch=batch, company=red_people) for batch in (5, 2)]
+    evaluate_lift(maps_of, samples, 64, batch=5)
+    np.testing.assert_array_equal(seen[0], np.concatenate(seen[1:4]))
+    assert figures[0] == figures[1]
+    assert (seen[0] != seen[4]).any()
 
 
 def test_who_shows_but_a_joint_stays_alone(red_people):

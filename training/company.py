@@ -17,6 +17,7 @@ from training.cutouts import CUT_OFF, Reader, behind, beside, cut_out, is_hidden
 from training.samples import PersonLabel, Sample
 
 OFFSET_SD = (0.35, 0.12)  # where others stand: to the side and down, in the person's longer sides
+SOURCES = ("ccp", "sports")  # of whom the masks are good
 IN_FRONT = 0.3  # share of the others who stand before the person; the rest behind
 NEXT_ONE = 0.4  # chance of one more after each
 LEAST = 0.1  # of the crop: a smaller box is that of a joint or two, which does not tell how large the person is
@@ -28,6 +29,11 @@ class Surroundings:
 
     pictures: Sequence[Reader] = ()
     people: Sequence[Sample] = ()
+
+
+def who_keep_company(samples: Sequence[Sample]) -> list[Sample]:
+    """Those of the samples who can be cut out and put into others' crops."""
+    return [s for s in samples if s.source in SOURCES and s.people[0].mask is not None]
 
 
 def set_in(

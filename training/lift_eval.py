@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,18 +13,28 @@ from posecore.metrics import align_similarity, auc_percent, mpjpe_mm, pa_mpjpe_m
 from posecore.pck import correct_limb_joints
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from training.augment import AugmentConfig
+from training.company import Surroundings
 from training.lift_data import LiftExample, make_example
 from training.samples import LIFT_JOINTS, Sample
 
 VNECT = load_skeleton("vnect21")
 LIMBS = VNECT.indices(LIMB_JOINTS)
+STILL = AugmentConfig(
+    rotation_sd_deg=0.0, upside_down=0.0, scale_sd=0.0, shift_sd=0.0, flip=0.0, colour=0.0, degrade=0.0, occlude=0.0
+)  # changes nothing
 PUBLISHED_JOINTS = ("head_top", "neck", *LIMB_JOINTS)  # the 14 joints of 3DPCK (Mehta et al. 2017)
 
 
-def _examples(samples: list[Sample], size_px: int, batch: int, turned: bool = False) -> Iterator[list[tuple[str, LiftExample]]]:
-    config = AugmentConfig(upright=float(turned))
-    for k in range(0, len(samples), batch):
-        yield [(s.source, make_example(s, size_px, None, config)) for s in samples[k : k + batch]]
+def _examples(
+    samples: list[Sample], size_px: int, batch: int, turned: bool = False, company: Sequence[Sample] = ()
+) -> Iterator[list[tuple[str, LiftExample]]]:
+    """Plain crops, or crops with others of `company` in them: the same at every call."""
+    config, around = replace(STILL, upright=float(turned), company=float(bool(company))), Surroundings((), company)
+    for first in range(0, len(samples), batch):
+        yield [
+            (s.source, make_example(s, size_px, np.random.default_rng(k) if company else None, config, 0, around))
+            for k, s in enumerate(samples[first : first + batch], first)
+        ]
 
 
 def evaluate_lift(
@@ -34,16 +44,17 @@ def evaluate_lift(
     sigma_gain: ArrayLike = (1.0, 1.0),
     batch: int = 32,
     turned: bool = False,
+    company: Sequence[Sample] = (),
 ) -> dict[str, float]:
-    """Figures per source over plain crops, or crops turned with the body: PCK@0.2 torso of the 12 limb joints, MPJPE and
-    PA-MPJPE in mm of normalised metres.
+    """Figures per source over plain crops, turned with the body or with others of `company` in them.
 
+    PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres.
     3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `cover80` is the share
     of the coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the image plane, in
     depth), which should be 0.8; `gain_xy` and `gain_z` are the factors that would make it so.
     """
     rows: dict[str, list[_Figures]] = {}
-    for examples in _examples(samples, size_px, batch, turned):
+    for examples in _examples(samples, size_px, batch, turned, company):
         maps = maps_of(np.stack([e.rgb for _, e in examples]))
         for (source, example), m in zip(examples, maps, strict=True):
             rows.setdefault(source, []).append(_score(m, example, np.asarray(sigma_gain, dtype=float)))

@@ -16,7 +16,7 @@ from lift3d.loss import LiftLossConfig, lift_loss, vnect_loss
 from lift3d.network import LiftConfig
 from lift3d.network50 import VNectMaps, VNectResNet50
 from training.augment import AugmentConfig
-from training.company import Surroundings
+from training.company import Surroundings, who_keep_company
 from training.cutouts import Reader
 from training.lift_data import LiftExample, lift_target, make_example
 from training.lift_eval import evaluate_lift
@@ -24,8 +24,6 @@ from training.loop import Batch, LoopConfig
 from training.mix import Maker, SourceMix
 from training.samples import Sample
 from training.stream import Example, batches
-
-COMPANY = ("ccp", "sports")  # photos of one person each, of whom no other is in the picture: who may keep others company
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ class LiftTask:
     ) -> None:
         self.mix = SourceMix(train, asdict(lesson.shares), more.makers)
         self.val, self.lesson, self.workers = val, lesson, workers
-        photos = self.mix.by_source
-        people = [s for name in COMPANY for s in photos[name] if s.people[0].mask is not None]
-        self.around = Surroundings(more.pictures, people)
+        self.around = Surroundings(more.pictures, who_keep_company(train))
 
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
