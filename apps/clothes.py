@@ -39,6 +39,7 @@ class ClothesSettings:
     away_s: float = 2.0  # seconds for which he may have been away; 0 never joins
     away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
     apart: float = 0.5  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
+    beside: float = 0.3  # the same, afterwards, for those who walk side by side and are never farther apart
     looks_min: int = 2  # times that each must have been seen alone, before and after
 
 
@@ -59,10 +60,21 @@ def give_back(
     looks: one per track. Two who met are exchanged from the frame where the bodies go over into one another best, if their
     looks alone before and after say so by more than `log_odds`.
     """
+    undone = []
+    for apart in (settings.apart, settings.beside):
+        tracks, looks, more = _give_back(tracks, looks, apart, settings)
+        undone += more
+    return list(tracks), undone
+
+
+def _give_back(
+    tracks: Sequence[Track], looks: Sequence[Looks], apart: float, settings: ClothesSettings
+) -> tuple[list[Track], list[Looks], list[tuple[int, int, int]]]:
+    """The same, with the looks, for people who meet when they are nearer than `apart`."""
     tracks, looks, undone = list(tracks), list(looks), []
     after = -1
     while settings.log_odds > 0:
-        near = _near_by_pair(tracks, settings.apart)
+        near = _near_by_pair(tracks, apart)
         worn = [_alone(k, look, near) for k, look in enumerate(looks)]
         later = (m for m in _meetings(near) if m.first > after)
         meeting = next((m for m in later if _exchanged(m, worn, settings)), None)
@@ -73,7 +85,7 @@ def give_back(
         tracks[a], tracks[b] = _spliced(tracks[a], tracks[b], frame), _spliced(tracks[b], tracks[a], frame)
         looks[a], looks[b] = _spliced(looks[a], looks[b], frame), _spliced(looks[b], looks[a], frame)
         undone.append((tracks[a].person, tracks[b].person, frame))
-    return tracks, undone
+    return tracks, looks, undone
 
 
 def rejoin(

@@ -90,7 +90,8 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
 
     A row goes if another track has a gap there, of `absence_s` at most, and the joints lie within `distance` of the straight
     way across that gap and nearer to it than to the straight way across the row's own track. In the first and the last
-    `lost_s` of a longer gap it goes if it lies so near the other's way straight on, and nearer than to its own track's.
+    `lost_s` of a longer gap it goes if it lies so near the other's way straight on, and nearer than to its own track's; and so
+    does the rest of a stretch on the same body that ends within `absence_s`.
     """
     if settings.absence_s <= 0:
         return list(tracks), 0
@@ -133,6 +134,22 @@ def _strike_beside(
         time_s = track.time_s[inside]
         ways = _onward(other, end, step, time_s), _onward(track, own, step, time_s)
         struck[inside] |= _is_nearer(track.xy_px[inside], *ways, settings.distance)
+        far_end = int(inside[-1] if step > 0 else inside[0])
+        rest = _goes_on(track, far_end, step, settings.distance) if struck[far_end] else []
+        if rest and since_s[rest[-1]] <= settings.absence_s:
+            struck[rest] = True
+
+
+def _goes_on(track: Track, row: int, step: int, distance: float) -> list[int]:
+    """The rows after (step 1) or before (-1) a row for as long as the same body is followed: until frames lack or it jumps."""
+    rows: list[int] = []
+    while 0 <= row + step < len(track.frame) and track.frame[row + step] - track.frame[row] == step:
+        way_px = apart_px(track.xy_px[row], track.xy_px[row + step])
+        if way_px > distance * np.ptp(track.xy_px[row], axis=0).max():
+            break
+        row += step
+        rows.append(row)
+    return rows
 
 
 def _is_nearer(xy_px: Floats, other_px: Floats, own_px: Floats, distance: float) -> NDArray[np.bool_]:

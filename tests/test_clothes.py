@@ -7,6 +7,7 @@ import pytest
 
 from apps.clothes import ClothesSettings, give_back, rejoin
 from apps.followed import Looks
+from pose2d.motion import body_size_px
 from posecore.camera import camera_from_fov
 from posecore.stages import Clip
 from posecore.types import Track
@@ -76,6 +77,18 @@ def test_who_parts_for_a_moment_has_not_parted():
     mended, undone = give_back(tracks, looks, SETTINGS)
     assert undone == [(1, 2, 44)]
     np.testing.assert_array_equal(mended[1].xy_px, other.xy_px)
+
+
+def test_who_walk_side_by_side_get_their_numbers_back_too():
+    one = walker(1, 0, 3)
+    size_px = float(body_size_px(one.xy_px)[0])
+    beside = size_px * np.interp(np.arange(FRAMES), [0, 36, 44, 79], [0.4, 0.4, -0.4, -0.4])
+    other = replace(one, person=2, xy_px=one.xy_px + np.stack([beside, np.zeros(FRAMES)], axis=1)[:, None])
+    tracks, looks = exchanged(one, other, 40), exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    assert give_back(tracks, looks, replace(SETTINGS, beside=SETTINGS.apart))[1] == []
+    mended, undone = give_back(tracks, looks, SETTINGS)
+    assert undone == [(1, 2, 40)]
+    np.testing.assert_array_equal(mended[0].xy_px, one.xy_px)
 
 
 @pytest.mark.parametrize(

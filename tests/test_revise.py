@@ -79,6 +79,17 @@ def test_of_a_long_absence_only_the_ends_are_known():
     assert strike_misplaced([front, walker(2, 240, -3)], settings)[1] == 0
 
 
+@pytest.mark.parametrize(("back", "goes_on"), [(True, True), (False, False)])
+def test_a_stretch_on_another_s_body_goes_as_a_whole_if_it_ends(back, goes_on):
+    """He is away for 1.25 s; the other lies on him for 0.5 s of it, without an end in sight or until he is himself again."""
+    away = walker(1, 0, 3, without=range(5, 30))
+    taken = laid_on(walker(2, 400, -3), walker(1, 0, 3), range(5, 15 if back else FRAMES))
+    settings = ReviseSettings(lost_s=0.2, absence_s=1.0)
+    (_, kept), count = strike_misplaced([away, taken], settings)
+    assert count == (10 if goes_on else 4 + 4)  # without an end: the first and the last 0.2 s of his absence
+    assert set(range(9, 15)).isdisjoint(kept.frame) == goes_on
+
+
 def test_who_stands_where_another_was_lost_is_kept_if_he_stood_there_before():
     beside = walker(2, 4, 3)
     tracks, count = strike_misplaced([walker(1, 0, 3, without=range(5, 35)), beside], ReviseSettings())
