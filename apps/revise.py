@@ -93,11 +93,13 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
     `lost_s` of a longer gap it goes if it lies so near the other's way straight on, and nearer than to its own track's; and so
     does the rest of a stretch on the same body that ends within `absence_s`.
     """
-    if settings.absence_s <= 0:
-        return list(tracks), 0
-    struck = [_misplaced(track, [other for other in tracks if other is not track], settings) for track in tracks]
-    kept = [keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(tracks, struck, strict=True)]
-    return kept, int(sum(rows.sum() for rows in struck))
+    kept, count, fresh = list(tracks), 0, int(settings.absence_s > 0)
+    while fresh:  # a row struck at the end of a gap moves the way across it
+        struck = [_misplaced(track, [other for other in kept if other is not track], settings) for track in kept]
+        kept = [keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(kept, struck, strict=True)]
+        fresh = sum(int(rows.sum()) for rows in struck)
+        count += fresh
+    return kept, count
 
 
 def _misplaced(track: Track, others: Sequence[Track], settings: ReviseSettings) -> NDArray[np.bool_]:

@@ -45,6 +45,16 @@ def test_rows_on_somebody_else_are_struck_and_the_others_kept():
         np.testing.assert_array_equal(getattr(behind, name), getattr(clean, name))
 
 
+def test_a_row_gone_astray_before_a_gap_does_not_hide_what_lies_in_it():
+    third = walker(3, 500, 0, without=range(11, 12))
+    front = laid_on(walker(1, 0, 3, without=GAP), walker(3, 500, 0), range(11, 12))
+    taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
+    kept, count = strike_misplaced([front, taken, third], ReviseSettings())
+    assert count == 1 + len(GAP)
+    assert set(kept[0].frame) == set(range(FRAMES)) - set(GAP) - {11}
+    assert set(kept[1].frame) == set(range(FRAMES)) - set(GAP)
+
+
 @pytest.mark.parametrize("start_px", [4.0, 12.0, 140.0])
 def test_who_goes_his_own_way_beside_a_gap_is_kept(start_px):
     rows = [FRONT, walker(2, start_px, 3), walker(3, 90 + start_px, -3)]
