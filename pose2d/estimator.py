@@ -72,8 +72,10 @@ class PoseEstimator:
         return detect_people(self._run, rgb, self._heights_px, self._settings, self._look)
 
     def limb_heat(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Crops (B, S, S, 3) of single people, S a multiple of 32, to the heat maps (B, 12, S / 8, S / 8) of LIMB_JOINTS."""
-        return self._run(crops_rgb)[:, load_skeleton("openpose18").indices(LIMB_JOINTS)]
+        """Crops (B, S, S, 3) of single people, S a multiple of 8, to the heat maps (B, 12, S / 8, S / 8) of LIMB_JOINTS."""
+        cells, more = crops_rgb.shape[1] // OpenPoseLight.stride, -crops_rgb.shape[1] % MULTIPLE_PX
+        padded = np.pad(crops_rgb, ((0, 0), (0, more), (0, more), (0, 0)))  # as in maps_at
+        return self._run(padded)[:, load_skeleton("openpose18").indices(LIMB_JOINTS), :cells, :cells]
 
     def maps(self, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:
         """See `maps_at`."""
