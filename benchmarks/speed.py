@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from apps.pipeline import Networks, fit, observe
+from apps.pipeline import fit, load_networks, observe
 from apps.settings import Settings
 from apps.video3d import DEMO
 from backbones.runtime import make_runner
@@ -100,7 +100,7 @@ def whole_way() -> dict[str, float]:
     settings = Settings()
     reader = VideoReader(DEMO)
     camera = camera_from_fov(reader.size_wh, 54, "benchmark")
-    networks = Networks(PoseEstimator(), Lifter())
+    networks = load_networks(settings)
     start = time.perf_counter()
     observed = observe(reader, networks, camera, settings, quiet=True)
     seen = time.perf_counter()
