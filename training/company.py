@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.augment import AugmentConfig
-from training.cutouts import CUT_OFF, Reader, behind, beside, cut_out, is_hidden, only_cut_out, random_window, under
+from training.cutouts import CUT_OFF, Reader, behind, beside, cut_out, is_hidden, longer_px, only_cut_out, random_window, under
 from training.samples import PersonLabel, Sample
 
 OFFSET_SD = (0.35, 0.12)  # where others stand: to the side and down, in the person's longer sides
@@ -52,8 +52,8 @@ def set_in(
     if alpha is not None and around.pictures and rng.random() < config.elsewhere:
         place = random_window(around.pictures, size, rng).astype(np.float32)
         canvas = place + alpha[..., None] * (canvas - place)
-        person = only_cut_out(person, alpha, CUT_OFF * _longer_px(person))
-    chance = config.company if around.people and _longer_px(person) > LEAST * size else 0.0
+        person = only_cut_out(person, alpha, CUT_OFF * longer_px(person))
+    chance = config.company if around.people and longer_px(person) > LEAST * size else 0.0
     while rng.random() < chance:
         canvas, person = _with_another(canvas, person, alpha, around.people, rng, config)
         chance = NEXT_ONE
@@ -79,7 +79,3 @@ def _with_another(
     if is_hidden(person, covered):
         return canvas, person
     return canvas + cover[..., None] * (other.rgb - canvas), behind(person, covered)
-
-
-def _longer_px(person: PersonLabel) -> float:
-    return float((person.box_xyxy_px[2:] - person.box_xyxy_px[:2]).max())

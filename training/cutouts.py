@@ -39,9 +39,8 @@ def cut_out(
     share: the person's longer side as a share of the canvas; shift_px (2,): how far off the canvas's middle.
     """
     person = sample.people[0]
-    low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
     rotation, flip = random_rotation(rng, augment), bool(rng.random() < 0.5)
-    matrix = similarity(Crop((low + high) / 2, float((high - low).max()) / share, size), rotation, flip)
+    matrix = similarity(Crop(_middle_px(person), longer_px(person) / share, size), rotation, flip)
     matrix[:, 2] += shift_px
     rgb = change_colours(sample.read(), rng, augment)
     alpha = alpha_of(person.mask, matrix, size)
@@ -79,10 +78,18 @@ def beside(
 
     offset_sd: to the side and down, in the person's longer sides; by default people half hide one another.
     """
-    low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
-    longer = float((high - low).max())
+    longer = longer_px(person)
     offset_px = rng.normal(0, 1, 2) * np.array(offset_sd) * longer
-    return longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD))), (low + high) / 2 - (size - 1) / 2 + offset_px
+    return longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD))), _middle_px(person) - (size - 1) / 2 + offset_px
+
+
+def longer_px(person: PersonLabel) -> float:
+    """Longer side of the person's box."""
+    return float((person.box_xyxy_px[2:] - person.box_xyxy_px[:2]).max())
+
+
+def _middle_px(person: PersonLabel) -> NDArray[np.float64]:
+    return np.asarray((person.box_xyxy_px[:2] + person.box_xyxy_px[2:]) / 2, dtype=np.float64)
 
 
 def inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:

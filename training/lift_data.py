@@ -65,8 +65,9 @@ def make_example(
         if sample.layers is not None:
             masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
             rgb = replace_layers(rgb, masks, rng, config, around.pictures)
-        alpha = None if person.mask is None else alpha_of(person.mask, matrix, size_px)
-        rgb, moved = set_in(rgb, moved, alpha, around, rng, config)
+        if config.elsewhere or config.company:
+            alpha = None if person.mask is None else alpha_of(person.mask, matrix, size_px)
+            rgb, moved = set_in(rgb, moved, alpha, around, rng, config)
         rgb = change_picture(rgb, rng, config)
     return LiftExample(rgb, moved)
 
