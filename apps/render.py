@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share with arms drawn over their whole range, a third of them folded (default a quarter, none folded)",
     )
+    stills.add_argument(
+        "--bare", type=float, default=0.0, metavar="SHARE", help="share of people in shorts, men without a shirt (default 0)"
+    )
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
     stills.add_argument(
@@ -62,8 +65,9 @@ def _render_stills(args: argparse.Namespace) -> None:
 
     if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
-    if args.free_arms is not None and not 0 <= args.free_arms <= 1:
-        raise ConfigError(f"--free-arms must lie in 0..1, got {args.free_arms:g}")
+    for name, share in (("--free-arms", args.free_arms), ("--bare", args.bare)):
+        if share is not None and not 0 <= share <= 1:
+            raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
     numbered = list(enumerate(counts))
     jobs = [(args, numbered[worker :: args.workers]) for worker in range(min(args.workers, len(numbered)))]
@@ -80,7 +84,7 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
     from training.synthetic.stills import StillMix, write_shards
 
     pose = PoseMix() if args.free_arms is None else PoseMix(free_arms=args.free_arms, folded=FOLDED)
-    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, pose=pose)
+    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, bare=args.bare, pose=pose)
     write_shards(pack, args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 
 

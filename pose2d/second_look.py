@@ -1,8 +1,8 @@
-"""A second look at every person found: cut out at the size the network knows best, and once more in the mirror.
+"""A second look at every person found: cut out upright at the size the network knows best, and once more in the mirror.
 
-The network is sensitive to size (docs/training_log.md) and a picture holds people of all sizes, so what the first look finds
-says only where to look: the joints come from a crop in which everybody is of one size, read from the mean of its maps and
-those of its mirror image.
+The network is sensitive to size and knows upright people best (docs/training_log.md), and a picture holds people of all sizes
+and leans, so what the first look finds says only where to look: the joints come from a crop in which everybody is of one size
+with the neck above the hips, read from the mean of its maps and those of its mirror image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backbones.runtime import Runner
 from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode, likeliest_px
 from pose2d.merge import likeness, merge_people
 from pose2d.network import OpenPoseLight
-from posecore.crop import crop_from_points, cut_crop
+from posecore.crop import crop_from_points, cut_crop, lean
 from posecore.types import Detection2D
 
 
@@ -30,7 +30,7 @@ class LookSettings:
     size_px: int = 256  # side of the crop, a multiple of 32; a person in it is as large as those the network was trained on
     margin: float = 1.5  # side of the crop over the longer side of the joints found; the first look may have missed a leg
     heat_threshold: float = 0.1  # 0..1; as DecodeSettings', lower because the mean of two looks is less noisy
-    smooth_px: float = 3.0  # of the crop; the Gaussian by which heat maps are smoothed, as OpenPose's own decoder does
+    smooth_px: float = 4.0  # of the crop; the Gaussian by which heat maps are smoothed, as OpenPose's own decoder does
     unseen: float = 0.5  # factor on the score of who is not seen again
     likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
 
@@ -57,7 +57,9 @@ def look_again(
 def _again(
     run: Runner, rgb: NDArray[np.uint8], person: Detection2D, settings: DecodeSettings, look: LookSettings
 ) -> Detection2D:
-    crop = crop_from_points(person.xy_px, person.score > 0, look.size_px, look.margin)
+    known = person.score > 0
+    turn_rad = lean(person.xy_px, known, SKELETON, ("hip",))
+    crop = crop_from_points(person.xy_px, known, look.size_px, look.margin, turn_rad)
     if crop is None:
         return person
     heat, paf = crop_maps(run, cut_crop(rgb, crop))

@@ -41,22 +41,28 @@ def crop_from_detection(detection: Detection2D, size_px: int, margin: float = MA
 
 
 def upright_turn(xy_px: NDArray, known: NDArray, skeleton: Skeleton) -> float:
-    """The angle in radians, clockwise, by which a window should turn with a person who leans; 0 where that cannot be told.
+    """The angle in radians, clockwise, by which the lift's window should turn with a person who leans; 0 where that is unknown.
 
-    The network that looks into the window has seen few people who lean. The turn is UPRIGHT_RAD times the sine of the lean of
-    neck above hips and ankles: half of it or more where it is moderate, nothing for somebody who stands on his hands, since
-    which way is down tells something of the pose.
+    The network that looks into the window has seen few people who lean. The turn is UPRIGHT_RAD times the sine of the lean:
+    half of it or more where it is moderate, nothing for somebody who stands on his hands, since which way is down tells
+    something of the pose.
+    """
+    return UPRIGHT_RAD * float(np.sin(lean(xy_px, known, skeleton, ("hip", "ankle"))))
+
+
+def lean(xy_px: NDArray, known: NDArray, skeleton: Skeleton, below: tuple[str, ...]) -> float:
+    """How far a person leans, radians clockwise from the image's upward direction, -pi..pi; 0 where that cannot be told.
+
+    Joints (J, 2) of which those marked in `known` (J,) count. The direction is that of the neck above the mean of the middles
+    of the pairs `below`, such as "hip" and "ankle", as far as they are known.
     """
     where = {joint: xy_px[k] for k, joint in enumerate(skeleton.joints) if known[k] and np.isfinite(xy_px[k]).all()}
-    pairs = [
-        [where[f"{side}_{joint}"] for side in ("left", "right") if f"{side}_{joint}" in where] for joint in ("hip", "ankle")
-    ]
-    below = [np.mean(pair, axis=0) for pair in pairs if pair]
-    if "neck" not in where or not below:
+    pairs = [[where[f"{side}_{joint}"] for side in ("left", "right") if f"{side}_{joint}" in where] for joint in below]
+    middles = [np.mean(pair, axis=0) for pair in pairs if pair]
+    if "neck" not in where or not middles:
         return 0.0
-    up = where["neck"] - np.mean(below, axis=0)
-    length = float(np.hypot(*up))
-    return UPRIGHT_RAD * float(up[0]) / length if length > 0 else 0.0
+    up = where["neck"] - np.mean(middles, axis=0)
+    return float(np.arctan2(up[0], -up[1]))
 
 
 def turned_matrix(crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import torch
 from lift3d.lifter import Lifter
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera
-from posecore.crop import UPRIGHT_RAD, crop_from_detection, crop_from_points, cut_crop, upright_turn
+from posecore.crop import UPRIGHT_RAD, crop_from_detection, crop_from_points, cut_crop, lean, upright_turn
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights
@@ -87,6 +87,15 @@ def test_what_is_not_known_does_not_turn_a_crop():
     assert upright_turn(xy, headless, VNECT) == 0.0
     xy[neck] = np.nan
     assert upright_turn(xy, known, VNECT) == 0.0
+
+
+@pytest.mark.parametrize("lean_deg", [-179.0, -120.0, 0.0, 25.0, 90.0, 179.0])
+def test_the_lean_is_that_of_the_neck_above_the_hips(lean_deg):
+    xy, known = body(OPENPOSE, lean_deg), np.ones(len(OPENPOSE), dtype=bool)
+    xy[OPENPOSE.indices(("left_ankle", "right_ankle"))] += [90.0, -200.0]  # wherever the feet are
+    assert lean(xy, known, OPENPOSE, ("hip",)) == pytest.approx(np.radians(lean_deg), abs=1e-12)
+    known[OPENPOSE.indices(("left_hip", "right_hip"))] = False
+    assert lean(xy, known, OPENPOSE, ("hip",)) == 0.0
 
 
 @pytest.mark.parametrize("turn_rad", [0.0, 0.5, -1.0])

@@ -14,6 +14,7 @@ from tests.people2d import crowd, upright
 
 SKELETON = load_skeleton("openpose18")
 STRIDE = 8
+HIPS = ("left_hip", "right_hip")
 RADIUS_PX = 5  # no disk covers another's centre in a person of 280 px
 COLOUR = np.array([[40 + 80 * (j % 3), 40 + 80 * (j // 3 % 3), 40 + 160 * (j // 9)] for j in range(len(SKELETON))])
 
@@ -68,6 +69,26 @@ def test_the_second_look_puts_right_what_the_first_one_blurred():
     (found,) = look_again(colour_network, painted(truth[None], (640, 480)), [blurred(truth, 12)])
     np.testing.assert_allclose(found.xy_px, truth, atol=1.8)  # a pixel of the crop, which the network here sees whole
     assert (found.score > 0.5).all()
+
+
+@pytest.mark.parametrize("lean_deg", [0.0, 60.0, -100.0, 180.0])
+def test_the_network_sees_whoever_leans_upright(lean_deg):
+    angle = np.radians(lean_deg)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    truth = (upright(320, 240, 280) - [320, 240]) @ turn.T
+    truth += [320, 240] - (truth.min(axis=0) + truth.max(axis=0)) / 2  # in the middle of the picture
+    seen_deg = []
+
+    def network(crops):
+        out = colour_network(crops)
+        where = [np.array(np.unravel_index(out[0, j].argmax(), out.shape[2:])) for j in SKELETON.indices(("neck", *HIPS))]
+        up = where[0] - (where[1] + where[2]) / 2
+        seen_deg.append(np.degrees(np.arctan2(up[1], -up[0])))
+        return out
+
+    (found,) = look_again(network, painted(truth[None], (640, 480)), [blurred(truth, 6)])
+    assert seen_deg == [pytest.approx(0, abs=8)]  # the blurred joints tell the lean, and cells where the network sees them
+    np.testing.assert_allclose(found.xy_px, truth, atol=2.5)  # 1.5 pixels of a crop in which disks are turned as well
 
 
 def test_whoever_is_not_seen_again_stays_at_half_the_score():

@@ -129,3 +129,19 @@ def test_a_pack_without_garments_still_dresses_people(pack, tmp_path):
     parts = troupe.build(np.random.default_rng(0)).meshes
     assert {Region.TOP, Region.BOTTOM, Region.UNCLOTHED} <= {part.material.region for part in parts}
     assert bare.backgrounds("real") == bare.occluders() == []
+
+
+def test_the_bare_wear_shorts_and_women_a_short_top(pack):
+    from training.synthetic.materials import Region, Surface
+    from training.synthetic.people import Troupe
+
+    troupe = Troupe(pack, "train", _NoGraphics(), _NoGraphics(), bare=1.0)
+    seen = set()
+    for seed in range(6):
+        person = troupe.build(np.random.default_rng(seed))
+        cloth = {p.material.region: p.material for p in person.meshes if p.material.surface != Surface.SKIN}
+        assert cloth[Region.BOTTOM].cut_bottom[0] <= 0.6  # the knee is at half the leg
+        assert (Region.TOP in cloth) != person.shape.male
+        assert person.shape.male or cloth[Region.TOP].cut_top[1] >= 0.4  # bare below
+        seen.add(person.shape.male)
+    assert seen == {True, False}

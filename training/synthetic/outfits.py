@@ -59,8 +59,12 @@ class TextureSource(Protocol):
 class Dresser:
     """Dresses bodies at random."""
 
-    def __init__(self, pack: AssetPack, model: BodyModel, wardrobe: Wardrobe, textures: TextureSource) -> None:
-        self.pack, self.model, self.wardrobe, self.textures = pack, model, wardrobe, textures
+    def __init__(
+        self, pack: AssetPack, model: BodyModel, wardrobe: Wardrobe, textures: TextureSource, bare: float = 0.0
+    ) -> None:
+        """`bare`: share of people in shorts and, women, a short top; half of them barefoot. With 0 nothing is drawn for it, so
+        that everything else is as it was before there were any."""
+        self.pack, self.model, self.wardrobe, self.textures, self.bare = pack, model, wardrobe, textures, bare
         self.skins = pack.texture_stems("skin_")
 
     def dress(self, body: BodyShape, rng: Rng) -> list[Part]:
@@ -76,8 +80,11 @@ class _Fitting:
         self.parts: list[Part] = []
         self.hidden = np.zeros(len(body.vertices_m), bool)
         self.cut_top = self.cut_bottom = NO_CUT
+        self.shoes_share = _SHOES_SHARE
         suits = self._known(_SUITS[body.male])
-        if rng.random() < _SUIT_SHARE and suits:
+        if dresser.bare > 0 and self._chance(dresser.bare):
+            self._shorts()
+        elif rng.random() < _SUIT_SHARE and suits:
             self._suit(suits)
         else:
             self._cut_clothes()
@@ -145,31 +152,37 @@ class _Fitting:
         leg_end = rng.choice([0.97, 0.88, 0.6, 0.45, 0.33], p=[0.55, 0.11, 0.11, 0.12, 0.11])
         if skirt and self._chance(0.5):
             leg_end = 0.12
-        self.cut_bottom = (float(leg_end), float(rng.uniform(0.12, 0.24)), 0.0)
-        folds: dict[str, Any] = {"fold_rate": float(rng.uniform(8, 18)), "seed": self._seed(), "gloss": 0.25}
-        bottom = Material(tint=trouser_colour(rng), region=Region.BOTTOM, cut_bottom=self.cut_bottom, **folds)
-        bottom = replace(bottom, **self._pattern(0.8), fold_depth=float(rng.uniform(0.3, 1.2)), lift_m=0.003, roughness=0.85)
-        loose = float(rng.choice([0.002, 0.008, 0.014, 0.02]))
-        self._add_helper(self.shop.wardrobe.tights, replace(bottom, inflate_m=float(rng.uniform(0.002, 0.006)), loose_m=loose))
+        bottom = self._bottom(float(leg_end))
         if skirt:
             cloth = replace(bottom, region=Region.ALL, cut_bottom=NO_CUT, inflate_m=0.004, lift_m=0.005)
             self._add_helper(self.shop.wardrobe.skirt, cloth)
         self._top()
 
+    def _shorts(self) -> None:
+        """As one swims or trains: skin where others wear a shirt."""
+        self.shoes_share = _SHOES_SHARE / 2
+        self._bottom(float(self._pick([0.6, 0.45, 0.33, 0.2])))
+        if not self.body.male:
+            self.cut_top = (0.14, float(self.rng.uniform(0.4, 0.6)), float(self.rng.uniform(0.85, 0.95)))
+            self._shirt()
+
+    def _bottom(self, leg_end: float) -> Material:
+        """Trousers down to `leg_end` of the leg."""
+        rng = self.rng
+        self.cut_bottom = (leg_end, float(rng.uniform(0.12, 0.24)), 0.0)
+        folds: dict[str, Any] = {"fold_rate": float(rng.uniform(8, 18)), "seed": self._seed(), "gloss": 0.25}
+        bottom = Material(tint=trouser_colour(rng), region=Region.BOTTOM, cut_bottom=self.cut_bottom, **folds)
+        bottom = replace(bottom, **self._pattern(0.8), fold_depth=float(rng.uniform(0.3, 1.2)), lift_m=0.003, roughness=0.85)
+        loose = float(rng.choice([0.002, 0.008, 0.014, 0.02]))
+        self._add_helper(self.shop.wardrobe.tights, replace(bottom, inflate_m=float(rng.uniform(0.002, 0.006)), loose_m=loose))
+        return bottom
+
     def _top(self) -> None:
-        rng, tights = self.rng, self.shop.wardrobe.tights
+        rng = self.rng
         sleeve = float(rng.choice([0.99, 0.97, 0.95, 0.6, 0.52, 0.45, 0.3, 0.25, 0.22, 0.14]))
         hem = float(rng.choice([-0.06, -0.03, 0.0, 0.06, 0.1]))
         self.cut_top = (sleeve, hem, float(rng.uniform(0.93, 1.04)))
-        near, loose = float(rng.uniform(0.004, 0.009)), float(rng.choice([0.002, 0.008, 0.015, 0.02]))
-        folds: dict[str, Any] = {
-            "fold_depth": float(rng.uniform(0.3, 1.3)),
-            "fold_rate": float(rng.uniform(7, 18)),
-            "seed": self._seed(),
-        }
-        shirt = Material(tint=cloth_colour(rng), region=Region.TOP, cut_top=self.cut_top, **folds, roughness=0.8, gloss=0.25)
-        shirt = replace(shirt, inflate_m=near, loose_m=loose, lift_m=0.008, **self._pattern(0.5))
-        self._add_helper(tights, shirt)
+        shirt, near, loose = self._shirt()
         if self._chance(_JACKET_SHARE):
             gap = float(rng.uniform(0.03, 0.09)) if self._chance(0.7) else 0.0
             jacket = replace(
@@ -180,12 +193,26 @@ class _Fitting:
                 "loose_m": loose + 0.006,
                 "lift_m": 0.014,
             }
-            self._add_helper(tights, replace(jacket, front_gap_m=gap, seed=self._seed(), gloss=0.4, **outer))
+            self._add_helper(self.shop.wardrobe.tights, replace(jacket, front_gap_m=gap, seed=self._seed(), gloss=0.4, **outer))
+
+    def _shirt(self) -> tuple[Material, float, float]:
+        """What covers the trunk as far as `cut_top` says, and how near (metres) and how loose it is."""
+        rng = self.rng
+        near, loose = float(rng.uniform(0.004, 0.009)), float(rng.choice([0.002, 0.008, 0.015, 0.02]))
+        folds: dict[str, Any] = {
+            "fold_depth": float(rng.uniform(0.3, 1.3)),
+            "fold_rate": float(rng.uniform(7, 18)),
+            "seed": self._seed(),
+        }
+        shirt = Material(tint=cloth_colour(rng), region=Region.TOP, cut_top=self.cut_top, **folds, roughness=0.8, gloss=0.25)
+        shirt = replace(shirt, inflate_m=near, loose_m=loose, lift_m=0.008, **self._pattern(0.5))
+        self._add_helper(self.shop.wardrobe.tights, shirt)
+        return shirt, near, loose
 
     def _accessories(self) -> None:
         rng, male = self.rng, self.body.male
         shoes, hair, hats, brows = (self._known(names) for names in (_SHOES, _HAIR[male], _HATS, _EYEBROWS))
-        if shoes and self._chance(_SHOES_SHARE):
+        if shoes and self._chance(self.shoes_share):
             self._add_garment("clothes", self._pick(shoes), replace(self._dyed(0.5, 1.5, 0.02), lift_m=0.006))
         hat = self._chance(_HAT_SHARE)
         if hair and (not male or self._chance(_HAIR_SHARE)):

@@ -55,12 +55,12 @@ class Person:
 class Troupe:
     """Makes people of one part of the split and poses them. Building one takes longer than drawing it, so they appear again."""
 
-    def __init__(self, pack: AssetPack, part: Part, renderer: Renderer, textures: TextureSource) -> None:
+    def __init__(self, pack: AssetPack, part: Part, renderer: Renderer, textures: TextureSource, bare: float = 0.0) -> None:
         self.model = BodyModel(pack)
         self.retargeter = Retargeter(self.model)
         self._bodies = split(range(len(self.model)), part)
         self._renderer = renderer
-        self._dresser = Dresser(pack, self.model, Wardrobe(pack, self.model), textures)
+        self._dresser = Dresser(pack, self.model, Wardrobe(pack, self.model), textures, bare)
         self._pool: list[Person] = []
         height = self.model.mean[0][:SKIN_VERTICES, 1]
         touching = height < height.min() + 0.12  # whole feet; of the rest, every ninth vertex will do

@@ -40,6 +40,7 @@ class StillMix:
     room: float = 0.5  # share in a synthetic room; the others stand before a flat backdrop
     occluded: float = 0.22  # share with something held in front
     floor_shadow: float = 0.75  # share of flat backdrops with shadows on the invisible floor
+    bare: float = 0.0  # share of people in shorts, men without a shirt (outfits.Dresser)
     pose: PoseMix = field(default_factory=PoseMix)
 
 
@@ -70,7 +71,7 @@ class StillStudio:
         self.mix = mix or StillMix()
         self.renderer = Renderer()
         self.textures = SceneTextures(pack, part, self.renderer)
-        self.troupe = Troupe(pack, part, self.renderer, self.textures)
+        self.troupe = Troupe(pack, part, self.renderer, self.textures, self.mix.bare)
         self.bank = MotionBank(pack, part)
 
     def make(self, rng: Rng) -> Still:
