@@ -36,7 +36,7 @@ class ClothesSettings:
 
     log_odds: float = 3.0  # how surely they must say that two have each other's number, 20 to 1; 0 never gives back
     same_odds: float = 1.0  # and that one who comes is one who went: 3 to 1 besides the place
-    away_s: float = 2.0  # seconds for which he may have been away; 0 never joins
+    away_s: float = 3.0  # seconds for which he may have been away; 0 never joins
     away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
     apart: float = 0.5  # sizes of a body; nearer two people meet, and clothes seen there may be the other's
     beside: float = 0.3  # the same, afterwards, for those who walk side by side and are never farther apart

@@ -59,9 +59,9 @@ def revise(
 def fill_gaps(
     tracks: Sequence[Track], looks: Sequence[Looks], settings: ReviseSettings
 ) -> tuple[list[Track], list[Looks], int]:
-    """The tracks and looks without those that lie, all their time, where another must have been in a gap of his: they are his.
+    """The tracks and looks without those that lie, all their time, where another must have been in gaps of his: they are his.
 
-    The gap is of `absence_s` at most, the joints lie within `distance` of the straight way across it, in the median. Last comes
+    A gap is of `absence_s` at most, the joints lie within `distance` of the straight way across it, in the median. Last comes
     how many they were.
     """
     tracks, looks, count = list(tracks), list(looks), 0
@@ -75,14 +75,21 @@ def fill_gaps(
 
 
 def _fills(track: Track, other: Track, settings: ReviseSettings) -> bool:
-    """Whether a whole track lies in a short gap of another and where he must have been."""
-    right = int(np.searchsorted(other.frame, track.frame[0]))
-    if not 0 < right < len(other.frame) or other.frame[right] <= track.frame[-1]:
+    """Whether every stretch of a track lies in a short gap of another and where he must have been."""
+    ends = np.flatnonzero(np.diff(track.frame) > 1) + 1
+    return all(_fills_one(track, rows, other, settings) for rows in np.split(np.arange(len(track.frame)), ends))
+
+
+def _fills_one(track: Track, rows: NDArray[np.int64], other: Track, settings: ReviseSettings) -> bool:
+    """Whether one stretch of rows does."""
+    right = int(np.searchsorted(other.frame, track.frame[rows[0]]))
+    if not 0 < right < len(other.frame) or other.frame[right] <= track.frame[rows[-1]]:
         return False
     if other.time_s[right] - other.time_s[right - 1] > settings.absence_s:
         return False
-    away_px = [apart_px(a, b) for a, b in zip(track.xy_px, _straight(other, right - 1, right, track.time_s), strict=True)]
-    return bool(np.median(away_px) < settings.distance * np.median(np.ptp(track.xy_px, axis=1).max(axis=1)))
+    xy_px, way = track.xy_px[rows], _straight(other, right - 1, right, track.time_s[rows])
+    away_px = [apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]
+    return bool(np.median(away_px) < settings.distance * np.median(np.ptp(xy_px, axis=1).max(axis=1)))
 
 
 def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple[list[Track], int]:

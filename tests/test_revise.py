@@ -130,6 +130,18 @@ def test_a_track_that_fills_the_gap_of_another_is_his():
     assert kept[1] is tracks[1]
 
 
+def test_a_track_that_fills_several_gaps_of_another_is_his():
+    later = range(GAP[-1] + 6, GAP[-1] + 9)
+    gaps = [*GAP, *later]
+    owner = walker(1, 0, 3, without=gaps)
+    piece = walker(2, 0, 3, without=[f for f in range(FRAMES) if f not in gaps])
+    (kept,), _, count = fill_gaps([owner, piece], [looks_of(owner), looks_of(piece)], ReviseSettings())
+    assert count == 1
+    np.testing.assert_array_equal(kept.frame, np.arange(FRAMES))
+    once_more = walker(2, 0, 3, without=[f for f in range(FRAMES) if f not in [*gaps, later[-1] + 3]])  # and beside a gap
+    assert fill_gaps([owner, once_more], [looks_of(owner), looks_of(once_more)], ReviseSettings())[2] == 0
+
+
 @pytest.mark.parametrize(
     ("start_px", "frames", "settings"),
     [
