@@ -34,12 +34,26 @@ def _parser() -> argparse.ArgumentParser:
     stills.add_argument(
         "--bare", type=float, default=0.0, metavar="SHARE", help="share of people in shorts, men without a shirt (default 0)"
     )
+    stills.add_argument(
+        "--in-line", type=float, default=0.0, metavar="SHARE", help="share with others before or behind the subject (default 0)"
+    )
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
     stills.add_argument(
         "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the shards; finished ones are kept"
     )
     clip = commands.add_parser("clip", help="a video with truth beside it (format: training/synthetic/clips.py)")
+    _add_clip_arguments(clip)
+    for command in (stills, clip):
+        command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
+        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
+        command.add_argument(
+            "--part", choices=("train", "test"), default="train", help="share of bodies, motions and backgrounds"
+        )
+    return parser
+
+
+def _add_clip_arguments(clip: argparse.ArgumentParser) -> None:
     clip.add_argument("--seconds", type=float, default=10.0, help="length (default 10)")
     clip.add_argument("--fps", type=float, default=30.0, help="frames a second (default 30)")
     clip.add_argument("--size", default="640x360", metavar="WxH", help="size in pixels (default 640x360)")
@@ -51,13 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     clip.add_argument(
         "-o", "--out", type=Path, default=Path("rendered.mp4"), metavar="FILE", help="video (default rendered.mp4)"
     )
-    for command in (stills, clip):
-        command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
-        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
-        command.add_argument(
-            "--part", choices=("train", "test"), default="train", help="share of bodies, motions and backgrounds"
-        )
-    return parser
 
 
 def _render_stills(args: argparse.Namespace) -> None:
@@ -65,7 +72,7 @@ def _render_stills(args: argparse.Namespace) -> None:
 
     if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
-    for name, share in (("--free-arms", args.free_arms), ("--bare", args.bare)):
+    for name, share in (("--free-arms", args.free_arms), ("--bare", args.bare), ("--in-line", args.in_line)):
         if share is not None and not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
@@ -84,7 +91,7 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
     from training.synthetic.stills import StillMix, write_shards
 
     pose = PoseMix() if args.free_arms is None else PoseMix(free_arms=args.free_arms, folded=FOLDED)
-    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, bare=args.bare, pose=pose)
+    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, pose=pose)
     write_shards(pack, args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 
 

@@ -14,6 +14,7 @@ import torch
 from apps.evaluate import main as evaluate
 from lift3d.lifter import Lifter
 from lift3d.network import LiftConfig, VNectResNet18
+from posecore.camera import Camera, camera_to_image
 from posecore.errors import InputError
 from posecore.weights import save_weights
 from tests.mpi_made_up import write_masks, write_sequence, write_test_sequence
@@ -23,8 +24,12 @@ from training.held_out import is_held_out
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig
 from training.mix import SourceMix
+from training.rendered import rendered_sample
 from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer, rights, write_weights
 from training.samples import PersonLabel, Sample
+from training.synthetic.labels import Visibility
+from training.synthetic.rendered import JOINTS, RenderedSample
+from training.synthetic.rendered import PersonLabel as RenderedPerson
 
 SMALL = LiftConfig(width=8, channels=16, input_px=64)
 LESSON = LiftLesson(size_px=64, easy_samples=0, network=SMALL)
@@ -160,3 +165,18 @@ def test_people_are_rendered_in_the_worker_that_draws_them(shared_data):
 def test_makers_need_no_samples():
     more = MoreLessons(makers={"live": lambda rng: make_sample(random_person(6))})
     assert LiftTask([], [], LESSON, more=more).make(0, np.random.default_rng(1))["rgb"].shape == (64, 64, 3)
+
+
+def test_of_a_rendered_person_nearly_all_behind_another_only_the_box_is_known():
+    """The subject is learnt as rendered; the lifter draws nobody of whom less is known than the subject."""
+    camera = Camera(np.array([[100.0, 0, 32], [0, 100.0, 32], [0, 0, 1]]), (64, 64))
+    xyz = np.random.default_rng(0).normal([0, 0, 4], [0.4, 0.8, 0.2], (len(JOINTS), 3))
+    code = np.full(len(JOINTS), Visibility.VISIBLE, np.uint8)
+    half, most = (np.where(np.arange(26) < n, Visibility.BEHIND_OTHER, code).astype(np.uint8) for n in (13, 20))
+    rgb, png = (cv2.imencode(".png", np.zeros((64, 64, n), np.uint8))[1].ravel() for n in (3, 1))
+    people = tuple(RenderedPerson(camera_to_image(xyz, camera), xyz, seen, 1.7) for seen in (code, half, most))
+    sample = rendered_sample(RenderedSample(rgb, png, camera, people), "made up")
+    assert [sorted(set(p.trust.tolist())) for p in sample.people] == [[1.0], [0.5, 1.0], [0.0]]
+    task = LiftTask([sample], [], replace(LESSON, shares=SourceShares(rendered=1.0)))
+    known = [(task.example(k, np.random.default_rng(k)).person.trust > 0).sum() for k in range(12)]
+    assert min(known) > 0

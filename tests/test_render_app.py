@@ -51,6 +51,7 @@ def test_stills_become_training_samples(arms, assets, tmp_path, capsys):
         (["clip", "--seconds", "0"], "--seconds"),
         (["stills", "--count", "0", "-o", "x"], "--count"),
         (["stills", "--count", "1", "--free-arms", "1.5", "-o", "x"], "--free-arms"),
+        (["stills", "--count", "1", "--in-line", "-1", "-o", "x"], "--in-line"),
         (["clip", "--assets", "nothing_here"], "asset pack"),
     ],
 )

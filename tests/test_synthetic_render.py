@@ -1,5 +1,7 @@
 """Rendering and labels against geometry: needs moderngl with EGL, and the shared asset pack for people."""
 
+import copy
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -170,3 +172,22 @@ def test_cameras_turn_with_the_stage():
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_euler("y", 1.1).as_matrix()
     assert look_at(turn[:3, :3] @ [0, 1.2, 4], np.array([0.0, 1.0, 0.0])) == pytest.approx(T @ turn.T, abs=1e-12)
+
+
+def test_people_in_line_stand_before_and_behind_the_subject(studio):
+    """Whoever is added lies along the camera's ray to the subject, a little aside, and is half hidden or hides."""
+    from training.synthetic.stills import StillMix
+
+    lined = copy.copy(studio)
+    lined.mix = StillMix(size_px=192, in_line=1.0)
+    hidden, rng = 0, np.random.default_rng(3)
+    for _ in range(6):
+        still = lined.make(rng)
+        assert len(still.people) in (2, 3)
+        xyz = np.array([person.xyz_m[JOINTS.index("pelvis")] for person in still.people])
+        apart = np.linalg.norm(xyz[1:] - xyz[0], axis=1)
+        assert (apart > 0.3).all()
+        aside = np.abs(xyz[1:, 0] / xyz[1:, 2] - xyz[0, 0] / xyz[0, 2]) * xyz[0, 2]
+        assert (aside < 1.0).all()  # four standard deviations
+        hidden += sum((person.visibility == Visibility.BEHIND_OTHER).any() for person in still.people)
+    assert hidden >= 6  # somebody in every picture, on average

@@ -25,6 +25,8 @@ from training.mix import Maker, SourceMix
 from training.samples import Sample
 from training.stream import Example, batches
 
+LEAST_JOINTS = 11  # of 26: of whom less is known (somebody behind another) is no lesson where there is somebody else
+
 
 @dataclass(frozen=True)
 class SourceShares:
@@ -77,8 +79,8 @@ class LiftTask:
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
         sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")
-        which = int(rng.integers(len(sample.people)))
-        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, which, self.around)
+        seen = [k for k, person in enumerate(sample.people) if (person.trust > 0).sum() >= LEAST_JOINTS] or [0]
+        return make_example(sample, self.lesson.size_px, rng, self.lesson.augment, int(rng.choice(seen)), self.around)
 
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""

@@ -36,6 +36,7 @@ def pose_target(
     """Targets of `pose2d.loss.pose_loss` for one picture of this size.
 
     Small or barely labelled people are ignored, not trained as background, and so are the given boxes (K, 4) and pixels (H, W).
+    In boxes, though, the learnt people's joints and limbs are known: who stands before somebody nearly hidden is learnt whole.
     Where not all people are labelled (`complete` false) nothing is known outside the labelled people's padded boxes.
     """
     cells = (size_hw[0] // STRIDE, size_hw[1] // STRIDE)
@@ -44,9 +45,20 @@ def pose_target(
     more = np.zeros((0, 4)) if ignored_box_xyxy_px is None else ignored_box_xyxy_px
     ignored = np.concatenate([box[~learnt], more])
     heat, paf = encode(xy[learnt], valid[learnt], cells, STRIDE)
-    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, ignored_px, ignored)
+    heat_known, paf_known = known_channels(box[learnt], valid[learnt], cells, STRIDE, None, ignored)
+    heat_known, paf_known = _with_the_labelled(heat_known, paf_known, heat, paf)
+    if ignored_px is not None:
+        free, free_limbs = known_channels([], [], cells, STRIDE, ignored_px)
+        heat_known, paf_known = heat_known & free, paf_known & free_limbs
     if not complete:
         pad = 0.05 * (box[:, 2:] - box[:, :2]).max(axis=1, keepdims=True)
         near = cells_in_boxes(box + pad * np.array([-1, -1, 1, 1]), cells, STRIDE).any(axis=0)
         heat_known, paf_known = heat_known & near, paf_known & near
     return {"heat": heat, "paf": paf, "heat_known": heat_known, "paf_known": paf_known}
+
+
+def _with_the_labelled(heat_known: NDArray, paf_known: NDArray, heat: NDArray, paf: NDArray) -> tuple[NDArray, NDArray]:
+    """The masks with labelled joints and limbs known; the background is known where all joints are."""
+    joints = heat_known[:-1] | (heat[:-1] > 0)
+    limbs = (paf.reshape(-1, 2, *paf.shape[1:]) != 0).any(axis=1)
+    return np.concatenate([joints, joints.all(axis=0, keepdims=True)]), paf_known | np.repeat(limbs, 2, axis=0)

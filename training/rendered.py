@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from posecore.camera import Camera
 from posecore.oks import joints_box
+from training.cutouts import behind
 from training.samples import LABELS, PersonLabel, Sample, single, to_lift_frame
+from training.synthetic.labels import Visibility
 from training.synthetic.rendered import PersonLabel as RenderedPerson
 from training.synthetic.rendered import RenderedSample, load_rendered
 
@@ -24,9 +26,13 @@ def load_rendered_samples(path: Path) -> list[Sample]:
 
 
 def rendered_sample(rendered: RenderedSample, key: str) -> Sample:
-    """One picture with everybody of whom something is seen."""
+    """One picture with everybody of whom something is seen; of whom nearly all is hidden, only the box is known.
+
+    The first is the picture's subject and seen well enough (`training.synthetic.stills`).
+    """
     width, height = rendered.camera.size_wh
-    people = tuple(p for p in (_person(label, rendered.camera) for label in rendered.people) if p is not None)
+    shown = [(label, p) for label in rendered.people if (p := _person(label, rendered.camera)) is not None]
+    people = tuple(behind(p, label.visibility == Visibility.BEHIND_OTHER) if k else p for k, (label, p) in enumerate(shown))
     return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True)
 
 

@@ -6,7 +6,7 @@ Deterministic: shard k of seed s depends on (s, k, part, mix) alone, so any numb
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,12 @@ Rng = np.random.Generator
 SHARD_SIZE = 250
 _PELVIS = JOINTS.index("pelvis")
 _PEOPLE_APART_M = 0.5
+_THIRD_PERSON = 0.35  # share of the pictures of people in line that show three
+_IN_LINE_M, _NEAREST_TO_EYE_M = (
+    (0.5, 1.6),
+    1.2,
+)  # how far one stands before or behind the next; none nearer to the camera
+_ASIDE_SD_M = 0.25
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class StillMix:
 
     size_px: int = 320  # side of the square picture
     second_person: float = 0.25  # share of pictures with another person near by
+    in_line: float = 0.0  # share of pictures in which one or two others stand before or behind the subject, as people cross
     room: float = 0.5  # share in a synthetic room; the others stand before a flat backdrop
     occluded: float = 0.22  # share with something held in front
     floor_shadow: float = 0.75  # share of flat backdrops with shadows on the invisible floor
@@ -62,6 +69,7 @@ class _Cast:
     people: list[Person]
     poses: list[Posed]
     sitting: list[bool]
+    in_line: bool = False  # with the camera: they half hide one another
 
 
 class StillStudio:
@@ -87,6 +95,8 @@ class StillStudio:
         subject = cast.poses[0].joints_m
         target = subject[_PELVIS] + rng.normal(0, 0.12, 3)
         eye = sample_eye(target, rng)
+        if cast.in_line:
+            cast = _lined_up(cast, eye, rng)
         T_camera_stage = look_at(eye, target, rng.normal(0, 3))
         camera = crop_camera(subject, T_camera_stage, self.mix.size_px, rng)
         draws = [
@@ -101,14 +111,16 @@ class StillStudio:
         return person.draws(self.renderer.bones(pose.T_bones), index + 1)
 
     def _cast(self, rng: Rng) -> _Cast:
-        count = 2 if rng.random() < self.mix.second_person else 1
+        in_line = self.mix.in_line > 0 and bool(rng.random() < self.mix.in_line)  # no number drawn where off
+        count = 2 if in_line or rng.random() < self.mix.second_person else 1
+        count += in_line and bool(rng.random() < _THIRD_PERSON)
         people, poses, sitting = self.troupe.pick(count, rng), [], []
         for k, person in enumerate(people):
             still_pose = sample_pose(self.bank, rng, self.mix.pose)
             posed = self.troupe.pose(person, still_pose.Q_roles, sample_curl(self.troupe.retargeter.fingers, rng))
             poses.append(posed.on_floor(*(_beside(rng) if k else (0.0, 0.0))))
             sitting.append(still_pose.sitting)
-        return _Cast(people, poses, sitting)
+        return _Cast(people, poses, sitting, in_line)
 
     def _props(self, cast: _Cast, eye: NDArray, rng: Rng) -> list[Draw]:
         parts = []
@@ -142,6 +154,23 @@ def _beside(rng: Rng) -> tuple[float, float]:
         x, z = rng.uniform(-1.4, 1.4), rng.uniform(-1.3, 1.0)
         if np.hypot(x, z) > _PEOPLE_APART_M:
             return float(x), float(z)
+
+
+def _lined_up(cast: _Cast, eye: NDArray, rng: Rng) -> _Cast:
+    """The others before and behind the subject as the camera sees it, each a little aside."""
+    subject = cast.poses[0].joints_m[_PELVIS, [0, 2]]
+    distance = float(np.linalg.norm(subject - eye[[0, 2]]))
+    ahead = (subject - eye[[0, 2]]) / distance
+    sides = rng.permutation([-1, 1])
+    poses = cast.poses[:1]
+    for pose, side in zip(cast.poses[1:], sides, strict=False):
+        depth = float(side * rng.uniform(*_IN_LINE_M))
+        if distance + depth < _NEAREST_TO_EYE_M:
+            depth = _IN_LINE_M[1] - depth  # behind whoever else is
+        aside = rng.normal(0, _ASIDE_SD_M) * (distance + depth) / distance  # as wide in the picture at any depth
+        x, z = subject + depth * ahead + aside * np.array([-ahead[1], ahead[0]])
+        poses.append(pose.on_floor(float(x), float(z)))
+    return replace(cast, poses=poses)
 
 
 def _labels(cast: _Cast, camera: Camera, T_camera_stage: NDArray, picture: Picture) -> list[PersonLabel]:
