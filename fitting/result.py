@@ -42,17 +42,22 @@ def to_motion(
     xy = camera_to_image(xyz, problem.camera)
     motion.xyz_m[rows], motion.xy_px[rows], motion.sigma_m[rows] = xyz, xy, sigma_m
     motion.quaternion_xyzw[rows] = bone_quaternions(pose)
-    motion.source[rows] = sources(problem.measured, xy, problem.camera)
+    motion.source[rows] = sources(problem.measured, xy, problem.camera, problem.settings.pixel_outlier)
     motion.report.update(report, **figures(problem, xyz, xy))
     return motion
 
 
-def sources(measured: Measurements, xy_px: Floats, camera: Camera) -> NDArray[np.uint8]:
-    """(T, 21) where every joint came from."""
+def sources(measured: Measurements, xy_px: Floats, camera: Camera, outlier: float) -> NDArray[np.uint8]:
+    """(T, 21) where every joint came from. Weak are also joints that body and motion do not take where the network saw them.
+
+    outlier: standard deviations from there at which three quarters of a joint's say are lost (`costs.robust_weight`).
+    """
     seen = measured.inverse_px > 0
+    refused = np.linalg.norm(xy_px - measured.xy_px, axis=2) * measured.inverse_px > outlier
+    sure = (measured.score >= WEAK_SCORE) & ~refused
     inside = ((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)).all(axis=2)
     source = np.where(inside, Source.OCCLUDED, Source.OUTSIDE)
-    source = np.where(seen, np.where(measured.score >= WEAK_SCORE, Source.MEASURED, Source.WEAK), source)
+    source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), source)
     return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
 
 

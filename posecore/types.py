@@ -157,7 +157,7 @@ class Source(IntEnum):
 
     EMPTY = 0  # unknown: no number is given
     MEASURED = 1  # seen with confidence
-    WEAK = 2  # seen with little confidence
+    WEAK = 2  # seen with little confidence, or where body and motion do not follow
     OCCLUDED = 3  # hidden; placed by the body and the motion
     OUTSIDE = 4  # outside the picture; placed by the body and the motion
     FILLED = 5  # the whole person was missed in this frame; bridged between its neighbours

@@ -116,6 +116,16 @@ def test_hidden_and_outside_joints_say_so(noisy):
     assert across[wrist] > 2 * across[BODY.skeleton.index("right_wrist")]
 
 
+def test_a_joint_that_the_fit_refuses_is_weak_not_measured(noisy):
+    """A wrist seen 150 px off in six frames, with full confidence: what is written there does not rest on it."""
+    wrist, xy = BODY.skeleton.index("left_wrist"), noisy.xy_px.copy()
+    xy[20:26, wrist] += [150.0, 0.0]
+    motion = fit_clip(replace(noisy, xy_px=xy), CAMERA, height_m=HEIGHT_M, settings=NO_FLOOR)
+    assert (motion.source[20:26, wrist] == Source.WEAK).all()
+    rest = np.delete(motion.source, np.s_[20:26], axis=0)
+    assert (rest == Source.MEASURED).mean() > 0.98
+
+
 def test_an_arm_that_is_never_seen_hangs(noisy):
     score = noisy.score.copy()
     score[:, BODY.skeleton.indices(["left_elbow", "left_wrist", "left_hand"])] = 0.0
