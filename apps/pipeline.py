@@ -91,7 +91,7 @@ def load_networks(settings: Settings) -> Networks:
     look = LOOK if settings.weights.detect_again else None
     detector = PoseEstimator(paths[0], settings.weights.detect_heights_px, settings.decode, settings.weights.backend, look)
     opinion = detector.limb_heat if settings.weights.second_opinion else None
-    lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror, opinion)
+    lifter = VNectLifter(paths[1], settings.weights.backend, settings.weights.mirror, opinion, settings.weights.crop_px)
     weights = {
         "pose2d": {"name": detector.weights_name, "sha256": detector.sha256},
         "lift3d": {"name": lifter.weights_name, "sha256": lifter.sha256},

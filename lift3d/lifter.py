@@ -36,18 +36,24 @@ def make_network(config: LiftConfig) -> nn.Module:
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
-    `input_px` is the side of the crops it wants; `posecore.crop` says where to cut, and cuts. With `mirror` every crop is seen
-    twice, once in the mirror, and the answers are averaged: a little more accurate, left and right alike, twice the time.
+    `input_px` is the side of the crops it wants, where none is given the one its weights were trained at; `posecore.crop` says
+    where to cut, and cuts. With `mirror` every crop is seen twice, once in the mirror, and the answers are averaged: a little
+    more accurate, left and right alike, twice the time.
     `opinion`: another network's heat maps of the same crops (pose2d.estimator.PoseEstimator.limb_heat) have a say in where the
     limbs are; two networks trained apart seldom err alike.
     """
 
     def __init__(
-        self, weights: Path | None = None, backend: str = "torch", mirror: bool = True, opinion: Opinion | None = None
+        self,
+        weights: Path | None = None,
+        backend: str = "torch",
+        mirror: bool = True,
+        opinion: Opinion | None = None,
+        input_px: int | None = None,
     ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
         config = LiftConfig(**loaded.card["config"])
-        self.input_px = config.input_px
+        self.input_px = input_px or config.input_px
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).

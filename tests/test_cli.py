@@ -163,6 +163,7 @@ BAD = [
     (["clip.mp4", "--set", "fit.prio=1"], "unknown setting 'fit.prio'; did you mean 'prior'?"),
     (["clip.mp4", "--set", "camera.fov_deg=50", "--set", "camera.focal_px=90"], "give only one of"),
     (["clip.mp4", "--config", "nowhere.yaml"], "nowhere.yaml: cannot read the settings"),
+    (["clip.mp4", "--set", "weights.crop_px=250"], "'crop_px' must be a multiple of 32 in 128..512, got 250"),
     (["clip.mp4", "--set", "weights.pose2d=nowhere.safetensors"], "nowhere.safetensors is missing"),
 ]
 

@@ -93,6 +93,7 @@ def test_lifter_sees_left_and_right_alike_only_with_the_mirror(tmp_path, mirror)
     state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
     save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
     lifter = Lifter(tmp_path / "w.safetensors", mirror=mirror)
+    assert (lifter.input_px, Lifter(tmp_path / "w.safetensors", input_px=96).input_px) == (64, 96)
     rgb = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), dtype=np.uint8)
     maps, there = lifter.maps(rgb), lifter.maps(rgb[:, :, ::-1])
     same = np.allclose(codec.mirror_maps(there, skeleton.mirror), maps, atol=1e-5)
