@@ -2,7 +2,8 @@
 
 The network is sensitive to size and knows upright people best (docs/training_log.md), and a picture holds people of all sizes
 and leans, so what the first look finds says only where to look: the joints come from a crop in which everybody is of one size
-with the neck above the hips, read from the mean of its maps and those of its mirror image.
+with the neck above the hips, read from the mean of its maps and those of its mirror image. Of two who stand close the first
+look may have found one; the crop shows both, larger, and then the other is looked at as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from backbones.runtime import Runner
 from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode, likeliest_px
-from pose2d.merge import likeness, merge_people
+from pose2d.merge import is_same, likeness, merge_people
 from pose2d.network import OpenPoseLight
 from posecore.crop import crop_from_points, cut_crop, lean
 from posecore.types import Detection2D
@@ -33,6 +34,8 @@ class LookSettings:
     smooth_px: float = 4.0  # of the crop; the Gaussian by which heat maps are smoothed, as OpenPose's own decoder does
     unseen: float = 0.5  # factor on the score of who is not seen again
     likeness_min: float = 0.2  # 0..2: OKS plus overlap of boxes, from which what is seen in the crop is the person looked for
+    more_joints: int = 6  # of somebody else in the crop, from which he is looked at too
+    more_score: float = 0.2  # 0..1; and that he must score
 
 
 LOOK = LookSettings()
@@ -49,29 +52,50 @@ def look_again(
 
     Joints found only at the first look stay, and for those found at neither there is a guess: the highest place of their maps
     in the crop. Whoever is not seen again stays too, at half the score: lamps and coats look like people at one size, hardly
-    ever at two.
+    ever at two. Who is seen beside them only, and seen again, is added.
     """
-    return merge_people([_again(run, rgb, person, settings, look) for person in people])
+    looks = [_again(run, rgb, person, settings, look) for person in people]
+    known = merge_people([each.person for each in looks])
+    for other in merge_people([other for each in looks for other in each.others]):
+        if _is_new(other, known, look):
+            again = _again(run, rgb, other, settings, look)
+            if again.seen and _is_new(again.person, known, look):
+                known.append(again.person)
+    return merge_people(known)
 
 
-def _again(
-    run: Runner, rgb: NDArray[np.uint8], person: Detection2D, settings: DecodeSettings, look: LookSettings
-) -> Detection2D:
+@dataclass(frozen=True)
+class _Again:
+    """The person looked at, who else is in the crop, and whether the person was seen again."""
+
+    person: Detection2D
+    others: list[Detection2D]
+    seen: bool
+
+
+def _is_new(other: Detection2D, known: Sequence[Detection2D], look: LookSettings) -> bool:
+    """Whether somebody seen beside others is none of these, and no mere phantom."""
+    enough = (other.score > 0).sum() >= look.more_joints and other.person_score >= look.more_score
+    return bool(enough) and not any(is_same(other, person) for person in known)
+
+
+def _again(run: Runner, rgb: NDArray[np.uint8], person: Detection2D, settings: DecodeSettings, look: LookSettings) -> _Again:
     known = person.score > 0
     turn_rad = lean(person.xy_px, known, SKELETON, ("hip",))
     crop = crop_from_points(person.xy_px, known, look.size_px, look.margin, turn_rad)
     if crop is None:
-        return person
+        return _Again(person, [], False)
     heat, paf = crop_maps(run, cut_crop(rgb, crop))
     heat = gaussian_filter(heat, look.smooth_px / OpenPoseLight.stride, axes=(1, 2))
     settings = replace(settings, heat_threshold=min(settings.heat_threshold, look.heat_threshold))
-    found = decode(heat, paf, OpenPoseLight.stride, settings)
-    seen = [replace(p, xy_px=crop.to_image(p.xy_px)) for p in found]
-    alike = [sum(likeness(p, person)) for p in seen]
-    if not seen or max(alike) < look.likeness_min:
-        return replace(person, person_score=look.unseen * person.person_score)
+    found = [replace(p, xy_px=crop.to_image(p.xy_px)) for p in decode(heat, paf, OpenPoseLight.stride, settings)]
+    alike = [sum(likeness(p, person)) for p in found]
+    if not found or max(alike) < look.likeness_min:
+        return _Again(replace(person, person_score=look.unseen * person.person_score), found, False)
     guess_px = crop.to_image(likeliest_px(heat, OpenPoseLight.stride, settings))
-    return replace(_completed(seen[int(np.argmax(alike))], person), guess_px=guess_px)
+    which = int(np.argmax(alike))
+    again = replace(_completed(found[which], person), guess_px=guess_px)
+    return _Again(again, found[:which] + found[which + 1 :], True)
 
 
 def crop_maps(run: Runner, rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

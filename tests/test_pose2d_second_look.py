@@ -105,10 +105,28 @@ def test_one_joint_is_nobody_to_look_at_again():
     assert look_again(colour_network, np.zeros((480, 640, 3), np.uint8), [one_joint]) == [one_joint]
 
 
-def test_somebody_else_in_the_crop_is_not_taken_for_the_person():
+def test_somebody_else_in_the_crop_is_not_taken_for_the_person_but_added():
     first, other = blurred(upright(200, 150, 280), 5), upright(290, 150, 280)
-    (found,) = look_again(colour_network, painted(other[None], (640, 480)), [first], look=LookSettings(likeness_min=0.9))
+    rgb, strict = painted(other[None], (640, 480)), LookSettings(likeness_min=0.9)
+    added, found = look_again(colour_network, rgb, [first], look=strict)
     np.testing.assert_array_equal(found.xy_px, first.xy_px)
+    np.testing.assert_allclose(added.xy_px, other, atol=1.8)  # as where the second look puts right: he was looked at himself
+    assert added.person_score > 0.5 > found.person_score
+
+
+def test_fragments_and_whoever_is_known_already_are_nobody_new():
+    truth = upright(330, 150, 280)
+    rgb = painted(truth[None], (640, 480))
+    first, strict = blurred(truth + [150, 0], 5), LookSettings(likeness_min=0.9)  # in the crop around whom the person is, too
+    assert len(look_again(colour_network, rgb, [blurred(truth, 5), first], look=strict)) == 2
+    arm_only = np.where(np.isin(np.arange(18), SKELETON.indices(["left_wrist", "left_elbow", "left_shoulder"])), 1.0, 0.0)
+
+    def fragment(crops):
+        maps = colour_network(crops)
+        maps[:, :18] *= arm_only[:, None, None]
+        return maps
+
+    assert len(look_again(fragment, rgb, [first], look=strict)) == 1
 
 
 def test_joints_that_only_the_first_look_saw_are_kept():
