@@ -36,8 +36,8 @@ def make_network(config: LiftConfig) -> nn.Module:
 class Lifter:
     """VNect-style lifter on its default or given weights. WeightsError when they do not fit.
 
-    `input_px` is the side of the crops it wants, where none is given the one its weights were trained at; `posecore.crop` says
-    where to cut, and cuts. With `mirror` every crop is seen twice, once in the mirror, and the answers are averaged: a little
+    `input_px` is the side of the crops it wants, where none is given what its weights' card says; `posecore.crop` says where
+    to cut, and cuts. With `mirror` every crop is seen twice, once in the mirror, and the answers are averaged: a little
     more accurate, left and right alike, twice the time.
     `opinion`: another network's heat maps of the same crops (pose2d.estimator.PoseEstimator.limb_heat) have a say in where the
     limbs are; two networks trained apart seldom err alike.

@@ -30,10 +30,8 @@ SHARD_SIZE = 250
 _PELVIS = JOINTS.index("pelvis")
 _PEOPLE_APART_M = 0.5
 _THIRD_PERSON = 0.35  # share of the pictures of people in line that show three
-_IN_LINE_M, _NEAREST_TO_EYE_M = (
-    (0.5, 1.6),
-    1.2,
-)  # how far one stands before or behind the next; none nearer to the camera
+_IN_LINE_M = (0.5, 1.6)  # how far one stands before or behind the next
+_NEAREST_TO_EYE_M = 1.2
 _ASIDE_SD_M = 0.25
 
 
