@@ -34,7 +34,7 @@ PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for 
 class ClothesSettings:
     """When clothes decide who is who."""
 
-    log_odds: float = 3.0  # how surely they must say that two have each other's number, 20 to 1; 0 never gives back
+    log_odds: float = 4.0  # how surely they must say that two have each other's number, 50 to 1; 0 never gives back
     same_odds: float = 1.0  # and that one who comes is one who went: 3 to 1 besides the place
     away_s: float = 3.0  # seconds for which he may have been away; 0 never joins
     away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
@@ -58,7 +58,7 @@ def give_back(
     """The tracks after everybody has his own number back, and (person, person, first frame) of every exchange undone.
 
     looks: one per track. Two who met are exchanged from the frame where the bodies go over into one another best, if their
-    looks alone before and after say so by more than `log_odds`.
+    looks alone before and after say so by more than `log_odds`, beyond what speaks against it there in the way they move.
     """
     undone = []
     for apart in (settings.apart, settings.beside):
@@ -77,7 +77,7 @@ def _give_back(
         near = _near_by_pair(tracks, apart)
         worn = [_alone(k, look, near) for k, look in enumerate(looks)]
         later = (m for m in _meetings(near) if m.first > after)
-        meeting = next((m for m in later if _exchanged(m, worn, settings)), None)
+        meeting = next((m for m in later if _exchanged(m, tracks, worn, settings)), None)
         if meeting is None:
             break
         after, (a, b) = meeting.first, meeting.pair
@@ -161,15 +161,18 @@ def _runs(frames: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield from np.split(frames, np.flatnonzero(np.diff(frames) > PAUSE) + 1)
 
 
-def _exchanged(meeting: _Meeting, worn: Sequence[Looks], settings: ClothesSettings) -> bool:
-    """Whether the clothes say that the two of a meeting have each other's number after it."""
+def _exchanged(meeting: _Meeting, tracks: Sequence[Track], worn: Sequence[Looks], settings: ClothesSettings) -> bool:
+    """Whether clothes and ways say that the two of a meeting have each other's number after it."""
     pair = [worn[k] for k in meeting.pair]
     before = [w.colours[w.frame < meeting.first] for w in pair]
     after = [w.colours[w.frame > meeting.last][:ENOUGH] for w in pair]
     if min(map(len, before + after)) < settings.looks_min:
         return False
     told = _log_odds(before, after)
-    return bool(told[0, 1] + told[1, 0] - told[0, 0] - told[1, 1] > settings.log_odds)
+    one, other = (tracks[k] for k in meeting.pair)
+    crossed, straight = _way(meeting, one, other), _way(meeting, one, other, crossed=False)
+    against = min((c - s for c, s in zip(crossed, straight, strict=True) if np.isfinite(c)), default=np.inf)
+    return bool(told[0, 1] + told[1, 0] - told[0, 0] - told[1, 1] - against > settings.log_odds)
 
 
 def _log_odds(before: list[Floats], after: list[Floats]) -> Floats:
@@ -203,10 +206,8 @@ def _seam(meeting: _Meeting, pair: tuple[Track, Track], looks: tuple[Looks, Look
 
     Even where bodies cover each other, what is seen is mostly what the one in front wears.
     """
-    frames = np.arange(meeting.first, meeting.last + 2)
-    one, other = pair
-    size_px = max(float(np.median(body_size_px(keep_rows(t, t.frame <= meeting.last).xy_px))) for t in pair)
-    way = np.array([_step_px(one, other, int(f)) + _step_px(other, one, int(f)) for f in frames]) / (STEP * size_px)
+    frames = _seams(meeting)
+    way = _way(meeting, *pair)
     seen = [_middle(w.colours[w.frame < meeting.first])[0] for w in worn]
     told = np.zeros(len(frames))
     for look, sign in zip(looks, (1, -1), strict=True):
@@ -215,6 +216,19 @@ def _seam(meeting: _Meeting, pair: tuple[Track, Track], looks: tuple[Looks, Look
                 odds = sign * float(look_log_odds(seen[0], colours) - look_log_odds(seen[1], colours))
                 told += np.where(frame < frames, odds, -odds)
     return int(frames[int(np.argmin(way - told))])
+
+
+def _seams(meeting: _Meeting) -> NDArray[np.int64]:
+    """Frames from which on two may have each other's number."""
+    return np.arange(meeting.first, meeting.last + 2)
+
+
+def _way(meeting: _Meeting, one: Track, other: Track, crossed: bool = True) -> Floats:
+    """Per seam, how unsmoothly both go over into one another there, or, not `crossed`, go on each as himself; in units of e."""
+    size_px = max(float(np.median(body_size_px(keep_rows(t, t.frame <= meeting.last).xy_px))) for t in (one, other))
+    steps = ((one, other), (other, one)) if crossed else ((one, one), (other, other))
+    way_px = [sum(_step_px(before, after, int(f)) for before, after in steps) for f in _seams(meeting)]
+    return np.array(way_px) / (STEP * size_px)
 
 
 def _step_px(before: Track, after: Track, frame: int) -> float:

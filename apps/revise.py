@@ -97,8 +97,9 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
 
     A row goes if another track has a gap there, of `absence_s` at most, and the joints lie within `distance` of the straight
     way across that gap and nearer to it than to the straight way across the row's own track. In the first and the last
-    `lost_s` of a longer gap it goes if it lies so near the other's way straight on, and nearer than to its own track's; and so
-    does the rest of a stretch on the same body that ends within `absence_s`.
+    `lost_s` of a longer gap, and as soon after the other's last row or before his first, it goes if it lies so near his way
+    straight on, and nearer than to its own track's; and so does the rest of a stretch on the same body that ends within
+    `absence_s`.
     """
     kept, count, fresh = list(tracks), 0, int(settings.absence_s > 0)
     while fresh:  # a row struck at the end of a gap moves the way across it
@@ -119,6 +120,8 @@ def _misplaced(track: Track, others: Sequence[Track], settings: ReviseSettings) 
             else:
                 _strike_beside(struck, track, other, left, 1, settings)
                 _strike_beside(struck, track, other, left + 1, -1, settings)
+        _strike_beside(struck, track, other, len(other.frame) - 1, 1, settings)
+        _strike_beside(struck, track, other, 0, -1, settings)
     return struck
 
 

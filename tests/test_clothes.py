@@ -91,6 +91,19 @@ def test_who_walk_side_by_side_get_their_numbers_back_too():
     np.testing.assert_array_equal(mended[0].xy_px, one.xy_px)
 
 
+@pytest.mark.parametrize("cross", [True, False])
+def test_a_jump_speaks_against_an_exchange(cross):
+    """Clothes say it as surely; but who never come nearer than 0.4 of a body would both have to jump aside."""
+    one, side = walker(1, 0, 3), -1 if cross else 1
+    size_px = float(body_size_px(one.xy_px)[0])
+    beside = size_px * np.interp(np.arange(FRAMES), [0, 25, 36, 44, 55, 79], [1, 1, 0.4, side * 0.4, side, side])
+    other = replace(one, person=2, xy_px=one.xy_px + np.stack([beside, np.zeros(FRAMES)], axis=1)[:, None])
+    tracks = exchanged(one, other, 40) if cross else (one, other)
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    assert len(give_back(tracks, looks, replace(SETTINGS, log_odds=9.0))[1]) == 1
+    assert len(give_back(tracks, looks, replace(SETTINGS, log_odds=13.0))[1]) == cross
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

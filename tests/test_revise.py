@@ -89,6 +89,15 @@ def test_of_a_long_absence_only_the_ends_are_known():
     assert strike_misplaced([front, walker(2, 240, -3)], settings)[1] == 0
 
 
+@pytest.mark.parametrize("away", [range(10, FRAMES), range(15)])
+def test_rows_on_somebody_who_is_lost_for_good_or_not_yet_found_are_struck(away):
+    gone, taken = walker(1, 0, 3, without=away), laid_on(walker(2, 240, -3), walker(1, 0, 3), range(10, 15))
+    (_, kept), count = strike_misplaced([gone, taken], ReviseSettings(lost_s=0.2))
+    assert count == 5  # 0.2 s, and the rest of the same stretch
+    assert set(kept.frame) == set(range(FRAMES)) - set(range(10, 15))
+    assert strike_misplaced([gone, walker(2, 240, -3)], ReviseSettings(lost_s=0.2))[1] == 0
+
+
 @pytest.mark.parametrize(("back", "goes_on"), [(True, True), (False, False)])
 def test_a_stretch_on_another_s_body_goes_as_a_whole_if_it_ends(back, goes_on):
     """He is away for 1.25 s; the other lies on him for 0.5 s of it, without an end in sight or until he is himself again."""
