@@ -171,7 +171,8 @@ def _exchanged(meeting: _Meeting, tracks: Sequence[Track], worn: Sequence[Looks]
     told = _log_odds(before, after)
     one, other = (tracks[k] for k in meeting.pair)
     crossed, straight = _way(meeting, one, other), _way(meeting, one, other, crossed=False)
-    against = min((c - s for c, s in zip(crossed, straight, strict=True) if np.isfinite(c)), default=np.inf)
+    able = np.isfinite(crossed)
+    against = np.min(crossed[able] - straight[able], initial=np.inf)
     return bool(told[0, 1] + told[1, 0] - told[0, 0] - told[1, 1] - against > settings.log_odds)
 
 

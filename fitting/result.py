@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fitting import costs
 from fitting.energy import Problem
 from fitting.kinematics import Pose, bone_quaternions, place
 from fitting.measure import Measurements
@@ -43,35 +42,36 @@ def to_motion(
     motion.xyz_m[rows], motion.xy_px[rows], motion.sigma_m[rows] = xyz, xy, sigma_m
     motion.quaternion_xyzw[rows] = bone_quaternions(pose)
     motion.source[rows] = sources(problem.measured, xy, problem.camera, problem.settings.pixel_outlier)
-    motion.report.update(report, **figures(problem, xyz, xy))
+    motion.report.update(report, **figures(problem, xy))
     return motion
 
 
 def sources(measured: Measurements, xy_px: Floats, camera: Camera, outlier: float) -> NDArray[np.uint8]:
-    """(T, 21) where every joint came from. Weak are also joints that body and motion do not take where the network saw them.
-
-    outlier: standard deviations from there at which three quarters of a joint's say are lost (`costs.robust_weight`).
-    """
+    """(T, 21) where every joint came from. Weak are also joints that are `refused`."""
     seen = measured.inverse_px > 0
-    refused = np.linalg.norm(xy_px - measured.xy_px, axis=2) * measured.inverse_px > outlier
-    sure = (measured.score >= WEAK_SCORE) & ~refused
+    sure = (measured.score >= WEAK_SCORE) & ~refused(measured, xy_px, outlier)
     inside = ((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)).all(axis=2)
     source = np.where(inside, Source.OCCLUDED, Source.OUTSIDE)
     source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), source)
     return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
 
 
-def figures(problem: Problem, xyz_m: Floats, xy_px: Floats) -> dict[str, Any]:
+def refused(measured: Measurements, xy_px: Floats, outlier: float) -> NDArray[np.bool_]:
+    """(T, 21) joints that body and motion do not take where the network saw them: more than `outlier` standard deviations from
+    there three quarters of a joint's say are lost (`costs.robust_weight`). None that is unseen or behind the camera."""
+    return np.asarray(np.linalg.norm(xy_px - measured.xy_px, axis=2) * measured.inverse_px > outlier)
+
+
+def figures(problem: Problem, xy_px: Floats) -> dict[str, Any]:
     """Reprojection error, share of 2D joints that lost their say, contact and floor, for the report."""
     m, seen = problem.measured, problem.measured.inverse_px > 0
     error = np.linalg.norm(xy_px - m.xy_px, axis=2)[seen]
-    term = costs.projection(xyz_m, problem.camera, m.xy_px, m.inverse_px)
-    _, weight = costs.robust_weight(term.residual, problem.settings.pixel_outlier)
     out: dict[str, Any] = {"frames_fitted": len(m)}
     if len(error):
         p50, p95 = np.nanpercentile(error, [50, 95])
         out |= {"reprojection_p50_px": round(float(p50), 2), "reprojection_p95_px": round(float(p95), 2)}
-        out["rejected_joints_percent"] = round(100 * float(np.mean(weight[seen] < 0.25)), 2)
+        lost = refused(m, xy_px, problem.settings.pixel_outlier)[seen]
+        out["rejected_joints_percent"] = round(100 * float(np.mean(lost)), 2)
     if problem.resting is not None:
         out["resting_feet_percent"] = round(100 * float(np.mean(problem.resting)), 1) if problem.resting.size else 0.0
     if problem.floor is not None:
