@@ -148,7 +148,7 @@ def observe(
             watcher.close()
     tracks, warnings = observer.tracks(reader.rate_fps)
     clip = observer.clip(reader.rate_fps)
-    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), clip, settings.clothes, settings.revise)
+    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), clip, settings.clothes, settings.relink, settings.revise)
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings, *thoughts))
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.clothes import ClothesSettings, give_back, rejoin
+from apps.clothes import ClothesSettings, rejoin
 from apps.followed import Looks, apart_px, keep_rows, merged
+from apps.relink import RelinkSettings, relink
 from posecore.stages import Clip
 from posecore.types import Track
 
@@ -36,6 +37,7 @@ def revise(
     looks: Sequence[Looks],
     clip: Clip,
     clothes: ClothesSettings,
+    linking: RelinkSettings,
     settings: ReviseSettings,
 ) -> tuple[list[Track], list[str]]:
     """The tracks of a clip after all second thoughts, and a warning for each kind of change.
@@ -46,14 +48,24 @@ def revise(
     tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
     joins += filled
     warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
-    tracks, exchanged = give_back(tracks, looks, clothes)
-    warnings += [
-        f"persons {a} and {b} had exchanged numbers in frame {f}, as their clothes show: undone" for a, b, f in exchanged
-    ]
+    tracks, changes = relink(tracks, looks, clip, linking)
+    warnings += _told(changes)
     tracks, struck = strike_misplaced(tracks, settings)
     if struck:
         warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
     return tracks, warnings
+
+
+def _told(changes: Sequence[tuple[int, int, int]]) -> list[str]:
+    """One line for each two people between whom rows were given back: (person, other, frame) as `relink` gives them."""
+    frames: dict[tuple[int, int], set[int]] = {}
+    for person, other, frame in changes:
+        frames.setdefault((min(person, other), max(person, other)), set()).add(frame)
+    return [
+        f"persons {a} and {b} had been taken for each other, as way, size and clothes show: put right from frame "
+        + ", ".join(map(str, sorted(when)))
+        for (a, b), when in frames.items()
+    ]
 
 
 def fill_gaps(

@@ -9,6 +9,7 @@ from apps.camera_choice import CameraSettings
 from apps.clothes import ClothesSettings
 from apps.cuts import CutSettings
 from apps.observe_settings import DetectSettings, FollowSettings
+from apps.relink import RelinkSettings
 from apps.revise import ReviseSettings
 from fitting.settings import FitSettings
 from pose2d.codec import DecodeSettings
@@ -71,6 +72,7 @@ class Settings:
     follow: FollowSettings = field(default_factory=FollowSettings)
     cuts: CutSettings = field(default_factory=CutSettings)
     clothes: ClothesSettings = field(default_factory=ClothesSettings)
+    relink: RelinkSettings = field(default_factory=RelinkSettings)
     revise: ReviseSettings = field(default_factory=ReviseSettings)
     fit: FitSettings = field(default_factory=FitSettings)
     output: OutputSettings = field(default_factory=OutputSettings)

@@ -9,6 +9,7 @@ from apps.clothes import ClothesSettings
 from apps.followed import Followed, are_close, is_another_s
 from apps.observe_settings import FollowSettings
 from apps.pipeline import observe
+from apps.relink import RelinkSettings
 from apps.settings import Settings
 from benchmarks.crossing import without
 from pose2d.motion import BodyMotion, MotionSettings
@@ -33,7 +34,7 @@ def who_is(world: World, frame: int, xy_px: np.ndarray) -> int:
 
 
 # Nobody is drawn in these clips: what people wear there is the wall.
-PLACE_ALONE = Settings(clothes=ClothesSettings(log_odds=0.0, away_s=0.0))
+PLACE_ALONE = Settings(clothes=ClothesSettings(away_s=0.0), relink=RelinkSettings(away_s=0.0))
 
 
 def tracks_of(world: World, folder, settings: Settings = PLACE_ALONE):

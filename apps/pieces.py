@@ -1,0 +1,111 @@
+"""Tracks cut into pieces wherever one may have gone over to somebody else."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from apps.apparent_size import Sizes, sizes_of
+from apps.followed import Looks, keep_rows
+from apps.meetings import PAUSE, Frames, Near, alone, meetings, near_by_pair, near_others
+from pose2d.motion import body_size_px
+from posecore.types import Floats, Track
+
+APART, BESIDE = 0.5, 0.3  # sizes of a body: nearer two people meet; nearer clothes may be the other's
+JUMP = 0.15  # sizes of a body that the joints move from one frame to the next, in the median, by which a track may be another's
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows start to stop of the track `which`, and what tells whose they are.
+
+    All that is followed without a gap or a jump lies in the rows first to end: on it, and not on the piece alone, which may be
+    short, way and size are measured.
+    """
+
+    which: int
+    track: Track
+    start: int
+    stop: int
+    first: int
+    end: int
+    size_px: float  # of the body on the whole track (pose2d.motion.body_size_px)
+    sizes: Sizes  # of the rows first to end
+    worn: Floats  # (n, 3, 3) colours seen in the piece while nobody else was near
+    crowded: Floats  # (m, 3, 3) and while somebody was
+
+    @property
+    def first_frame(self) -> int:
+        """Of the piece."""
+        return int(self.track.frame[self.start])
+
+    @property
+    def last_frame(self) -> int:
+        """Of the piece."""
+        return int(self.track.frame[self.stop - 1])
+
+
+def cut_tracks(tracks: Sequence[Track], looks: Sequence[Looks]) -> list[Piece]:
+    """All tracks in pieces, the first that begins first; a track of somebody who meets nobody is one piece.
+
+    Cut is, where people meet, at every gap and jump, and where two are followed without either, in the frames in which they
+    could have been exchanged without a jump.
+    """
+    near, beside = near_by_pair(tracks, APART), near_by_pair(tracks, BESIDE)
+    pieces: list[Piece] = []
+    for which, (track, look) in enumerate(zip(tracks, looks, strict=True)):
+        breaks = _breaks(track, near_others(which, near))
+        worn = alone(which, look, beside)
+        crowded = keep_rows(look, ~np.isin(look.frame, worn.frame))
+        sizes, size_px = sizes_of(track), float(np.median(body_size_px(track.xy_px)))
+        hard = [0, *breaks, len(track.frame)]
+        edges = sorted({*hard, *_crossings(which, tracks, looks, near)})
+        for start, stop in itertools.pairwise(edges):
+            first, end = max(k for k in hard if k <= start), min(k for k in hard if k >= stop)
+            seen = [_between(part, track, start, stop).colours for part in (worn, crowded)]
+            around = _between(sizes, track, first, end)
+            pieces.append(Piece(which, track, start, stop, first, end, size_px, around, *seen))
+    return sorted(pieces, key=lambda piece: piece.first_frame)
+
+
+def _between(item: Any, track: Track, start: int, stop: int) -> Any:
+    """What there is of Looks or Sizes in the rows of a track."""
+    return keep_rows(item, (item.frame >= track.frame[start]) & (item.frame <= track.frame[stop - 1]))
+
+
+def _breaks(track: Track, crowded: Frames) -> list[int]:
+    """Rows before which a track has a gap or jumps, not long before or after somebody was near."""
+    if not len(crowded) or len(track.frame) < 2:
+        return []
+    since = np.diff(track.frame)
+    step = np.median(np.linalg.norm(np.diff(track.xy_px, axis=0), axis=-1), axis=1)
+    broken = (since > 1) | (step > JUMP * body_size_px(track.xy_px[:-1]))
+    at = np.minimum(np.searchsorted(crowded, track.frame), len(crowded) - 1)
+    away = np.minimum(np.abs(crowded[at] - track.frame), np.abs(crowded[np.maximum(at - 1, 0)] - track.frame))
+    soon = np.minimum(away[1:], away[:-1]) <= PAUSE
+    return (np.flatnonzero(broken & soon) + 1).tolist()
+
+
+def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near: Near) -> list[int]:
+    """Rows of a track in which it and another, both followed all through a meeting, may have been exchanged unseen: where
+    they come nearest, and wherever they are so near that neither would jump, as often as somebody looked."""
+    track, rows = tracks[which], []
+    for pair, frames in near.items():
+        if which not in pair:
+            continue
+        partner = pair[0] if pair[1] == which else pair[1]
+        other = tracks[partner]
+        looked = np.union1d(looks[which].frame, looks[partner].frame)
+        for meeting in meetings(frames):
+            if not (np.isin(meeting, track.frame) & np.isin(meeting, other.frame)).all():
+                continue
+            mine, his = (np.searchsorted(t.frame, meeting) for t in (track, other))
+            apart = np.median(np.linalg.norm(track.xy_px[mine] - other.xy_px[his], axis=-1), axis=1)
+            one = (apart < JUMP * body_size_px(track.xy_px[mine])) & np.isin(meeting, looked)
+            one[np.argmin(apart)] = True
+            rows += mine[one].tolist()
+    return [row for row in rows if row > 0]

@@ -1,0 +1,255 @@
+"""People who exchanged numbers while they met get them back by way, size and clothes, and nobody else does."""
+
+from dataclasses import replace
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from apps.apparent_size import WORST, leap, metre_px, sizes_of
+from apps.followed import Looks
+from apps.pieces import cut_tracks
+from apps.relink import RelinkSettings, clothes_odds, jump, relink
+from pose2d.motion import body_size_px
+from posecore.camera import camera_from_fov
+from posecore.stages import Clip
+from posecore.types import Track
+
+FRAMES, RATE = 80, 20.0
+BODY_PX = np.random.default_rng(3).uniform([-30, -100], [30, 100], (21, 2))
+RED, BLUE, GREEN = (np.tile(colour, (3, 1)) for colour in ([50.0, 60, 30], [40.0, 10, -50], [60.0, -50, 40]))
+SETTINGS = RelinkSettings()
+CLIP = Clip(np.arange(FRAMES) / RATE, RATE, camera_from_fov((640, 240), 54.0, "made up"))
+CLIP = Clip(np.arange(FRAMES) / RATE, RATE, camera_from_fov((640, 240), 54.0, "made up"))
+
+
+def walker(person, start_px, speed_px, down_px=0.0, frames=range(FRAMES)):
+    """Somebody who walks along x at so many pixels a frame, `down_px` lower than others, and is seen in these frames."""
+    frame = np.array(frames)
+    xy = BODY_PX + np.stack([start_px + speed_px * frame, np.full(len(frame), down_px)], axis=1)[:, None]
+    score = np.ones((len(frame), 21))
+    return Track(person, frame, frame / RATE, xy, score, np.zeros((*score.shape, 3)), np.ones((*score.shape, 2)))
+
+
+def dressed(colour, every=2, seed=0, frames=range(FRAMES)):
+    frame = np.array(frames)[::every]
+    return Looks(frame, colour + np.random.default_rng(seed).normal(0, 3, (len(frame), 3, 3)))
+
+
+def exchanged(one, other, frame):
+    """Two tracks or looks with each other's rows from a frame on."""
+
+    def joined(a, b):
+        names = [name for name in vars(a) if name != "person"]
+        rows = {n: np.concatenate([getattr(a, n)[a.frame < frame], getattr(b, n)[b.frame >= frame]]) for n in names}
+        return replace(a, **rows)
+
+    return joined(one, other), joined(other, one)
+
+
+# They meet in frame 40; the bodies are half a size apart for some ten frames around it.
+TRUE = [walker(1, 0, 6), walker(2, 480, -6, 20)]
+
+
+def undone(tracks, looks, settings=SETTINGS, clip=CLIP):
+    return relink(tracks, looks, clip, settings)
+
+
+def assert_same(tracks, true):
+    for track, one in zip(tracks, true, strict=True):
+        assert track.person == one.person
+        for name in ("frame", "time_s", "xy_px"):
+            np.testing.assert_array_equal(getattr(track, name), getattr(one, name))
+
+
+@pytest.mark.parametrize("frame", [37, 40, 42])
+def test_an_exchange_is_undone_where_it_happened(frame):
+    tracks, looks = exchanged(*TRUE, frame), exchanged(dressed(RED), dressed(BLUE, seed=1), frame)
+    mended, changes = undone(tracks, looks)
+    assert changes == [(1, 2, frame), (2, 1, frame)]
+    assert_same(mended, TRUE)
+
+
+def test_where_bodies_cover_each_other_clothes_tell_the_frame():
+    one, other = TRUE
+    covered = slice(35, 46)  # both are found at one and the same place
+    together = [replace(t, xy_px=np.concatenate([t.xy_px[:35], one.xy_px[covered], t.xy_px[46:]])) for t in (one, other)]
+    tracks = exchanged(*together, 42)
+    looks = exchanged(dressed(RED, every=1), dressed(BLUE, every=1, seed=1), 42)
+    assert undone(tracks, looks)[1] == [(1, 2, 42), (2, 1, 42)]
+
+
+def test_who_walk_side_by_side_get_their_numbers_back_too():
+    one = walker(1, 0, 3)
+    size_px = float(body_size_px(one.xy_px)[0])
+    beside = size_px * np.interp(np.arange(FRAMES), [0, 36, 44, 79], [0.4, 0.4, -0.4, -0.4])
+    other = replace(one, person=2, xy_px=one.xy_px + np.stack([beside, np.zeros(FRAMES)], axis=1)[:, None])
+    tracks, looks = exchanged(one, other, 40), exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    mended, changes = undone(tracks, looks)
+    assert changes == [(1, 2, 40), (2, 1, 40)]
+    assert_same(mended, [one, other])
+
+
+@pytest.mark.parametrize(("size", "cross"), [(0.4, True), (1.5, False)])
+def test_a_jump_speaks_against_an_exchange(size, cross):
+    """Clothes say it as surely; but who never come nearer than 1.5 sizes of a body would both have to jump aside."""
+    one = walker(1, 0, 3)
+    size_px = float(body_size_px(one.xy_px)[0])
+    beside = size_px * np.interp(np.arange(FRAMES), [0, 36, 44, 79], [1, size, size, 1])
+    other = replace(one, person=2, xy_px=one.xy_px + np.stack([beside, np.zeros(FRAMES)], axis=1)[:, None])
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    assert bool(undone([one, other], looks)[1]) == cross
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (dressed(RED), dressed(BLUE, seed=1)),  # nobody was exchanged
+        exchanged(dressed(RED), dressed(RED, seed=1), 40),  # both wear the same
+    ],
+)
+def test_numbers_stay_where_nothing_speaks_for_a_change(one, other):
+    mended, changes = undone(TRUE, [one, other])
+    assert changes == []
+    assert mended == TRUE
+
+
+def test_colours_of_what_lies_behind_say_nothing():
+    """Whoever is too small to be hit shows the wall, and both walk past the same one."""
+    wall = np.random.default_rng(7).uniform([20, -40, -40], [80, 40, 40], (40, 3))
+    behind = [wall[(track.xy_px[:, :, 0].mean(axis=1) // 16).astype(int)] for track in TRUE]
+    looks = [Looks(track.frame, np.repeat(colours[:, None], 3, axis=1)) for track, colours in zip(TRUE, behind, strict=True)]
+    assert undone(TRUE, looks)[1] == []
+
+
+def test_parts_never_seen_do_not_count():
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    for look in looks:
+        look.colours[:, 1:] = np.nan
+    assert len(undone(list(exchanged(*TRUE, 40)), looks)[1]) == 2
+    for look in looks:
+        look.colours[:] = np.nan
+    assert undone(TRUE, looks)[1] == []
+
+
+def test_nothing_is_given_back_where_nobody_met_or_nobody_asks():
+    apart = [TRUE[0], walker(2, 480, 6)]
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    assert undone(apart, looks)[1] == []
+    assert undone(exchanged(*TRUE, 40), looks, replace(SETTINGS, away_s=0.0))[1] == []
+    assert undone(exchanged(*TRUE, 40), looks, replace(SETTINGS, change=100.0))[1] == []
+    assert undone([], []) == ([], [])
+
+
+def test_three_people_and_two_exchanges_one_after_the_other():
+    walkers = [walker(1, 0, 6), walker(2, 480, -6, 20), walker(3, 180, 0, 40)]  # 1 meets 3 in 30 and 2 in 40; 2 meets 3 in 50
+    tracks, looks = list(walkers), [dressed(c, every=1, seed=k) for k, c in enumerate((RED, BLUE, GREEN))]
+    for (a, b), frame in (((0, 2), 30), ((0, 1), 50)):
+        tracks[a], tracks[b] = exchanged(tracks[a], tracks[b], frame)
+        looks[a], looks[b] = exchanged(looks[a], looks[b], frame)
+    assert_same(undone(tracks, looks)[0], walkers)
+
+
+def sized(track, size_px, seed=0):
+    """A track whose lift sees a metre so many pixels long, (T,), with a little noise."""
+    rng = np.random.default_rng(seed)
+    xyz = np.zeros((len(track.frame), 21, 3))
+    relative = track.xy_px - track.xy_px.mean(axis=1, keepdims=True)
+    size = np.broadcast_to(size_px, len(track.frame)) * np.exp(rng.normal(0, 0.02, len(track.frame)))
+    xyz[..., :2] = relative / size[:, None, None]
+    return replace(track, xyz_m=xyz)
+
+
+def gone(item, first, last):
+    """A track or looks without the rows of these frames."""
+    keep = (item.frame < first) | (item.frame > last)
+    return replace(item, **{n: v[keep] for n, v in vars(item).items() if n != "person"})
+
+
+def test_of_two_dressed_alike_the_nearer_stays_the_nearer():
+    """Both are hidden, or taken for one, for half a second and walk on; only how near they are tells them apart."""
+    near, far = (gone(sized(t, s), 36, 45) for t, s in zip(TRUE, (100.0, 70.0), strict=True))
+    looks = [gone(dressed(RED, seed=k), 36, 45) for k in range(2)]
+    stopped = [
+        replace(t, xy_px=np.where(t.frame[:, None, None] > 40, t.xy_px * [0, 1] + BODY_PX * [1, 0] + [240, 0], t.xy_px))
+        for t in (near, far)
+    ]  # both stand still where they met, so that no way tells either
+    tracks = exchanged(*stopped, 41)
+    mended, changes = undone(tracks, looks)
+    assert changes == [(1, 2, 46), (2, 1, 46)]
+    assert_same(mended, stopped)
+    assert undone(tracks, looks, replace(SETTINGS, size=0.0))[1] == []
+    assert undone(stopped, looks)[1] == []
+
+
+def test_nobody_is_given_anything_over_a_cut():
+    near, far = (gone(sized(t, s), 38, 43) for t, s in zip(TRUE, (100.0, 70.0), strict=True))
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 41)
+    tracks = exchanged(near, far, 41)
+    assert len(undone(tracks, looks)[1]) == 2
+    assert undone(tracks, looks, clip=replace(CLIP, cuts=(40,)))[1] == []
+    assert undone(tracks, looks, replace(SETTINGS, away_s=0.3))[1] == []
+
+
+def test_no_other_way_to_link_the_pieces_costs_less():
+    """Against a twin that tries every owner of every piece."""
+    rng = np.random.default_rng(5)
+    tracks = [gone(sized(t, s), *lost) for t, s, lost in zip(TRUE, (90.0, 80.0), ((33, 36), (43, 47)), strict=True)]
+    tracks = [gone(t, 52, 53) for t in exchanged(*tracks, 45)]
+    looks = [Looks(x.frame, x.colours + rng.normal(0, 8, x.colours.shape)) for x in (dressed(RED), dressed(BLUE))]
+    pieces = cut_tracks(tracks, looks)
+
+    def cost(owners):
+        total = 0.0
+        for k in range(2):
+            mine = [p for p, owner in zip(pieces, owners, strict=True) if owner == k]
+            if any(p.start == 0 and p.which != k for p in mine):
+                return np.inf
+            if any(a.last_frame >= b.first_frame for a, b in pairwise(mine)):
+                return np.inf
+            worn = None
+            for i, piece in enumerate(mine):
+                if i:
+                    until, since = (sizes_of(cut) for cut in (part(mine[i - 1], True), part(piece, False)))
+                    total += (
+                        jump(mine[i - 1], piece) + leap(until, since, piece.first_frame) + (mine[i - 1].which != piece.which)
+                    )
+                    total -= clothes_odds(worn, piece, 2) if worn is not None else 0.0
+                worn = piece if len(piece.worn) >= 2 else worn
+        return total
+
+    def part(piece, until):
+        rows = np.arange(len(piece.track.frame))
+        keep = (rows >= piece.first) & (rows < piece.stop) if until else (rows >= piece.start) & (rows < piece.end)
+        return replace(piece.track, **{n: v[keep] for n, v in vars(piece.track).items() if n != "person"})
+
+    assert 4 <= len(pieces) <= 12
+    best = min(product(range(2), repeat=len(pieces)), key=cost)
+    mended = undone(tracks, looks)[0]
+    for k in range(2):
+        frames = [p.track.frame[p.start : p.stop] for p, owner in zip(pieces, best, strict=True) if owner == k]
+        np.testing.assert_array_equal(mended[k].frame, np.concatenate(frames))
+
+
+def test_the_size_is_the_scale_between_lift_and_picture_whatever_is_added_and_turned():
+    rng = np.random.default_rng(1)
+    xyz = rng.normal(0, 0.4, (6, 21, 3))
+    scale = rng.uniform(30, 200, 6)
+    track = replace(walker(1, 0, 0, frames=range(6)), xyz_m=xyz + 3.0, xy_px=xyz[..., :2] * scale[:, None, None] + 50.0)
+    np.testing.assert_allclose(metre_px(track), scale, rtol=1e-12)
+    lost = replace(track, score=track.score * (np.arange(21) == 4))  # one joint alone has no size
+    assert np.isnan(metre_px(lost)).all()
+    assert len(sizes_of(lost).frame) == 0
+
+
+def test_a_leap_is_what_a_steady_walk_is_not():
+    frame = np.arange(40)
+    steady = sized(walker(1, 0, 2, frames=frame), 80 * np.exp(0.2 * frame / RATE), seed=2)
+    small = sized(walker(2, 0, 2, frames=frame), 60 * np.exp(0.2 * frame / RATE), seed=3)
+    hidden = gone(steady, 15, 24)
+    assert leap(sizes_of(steady), sizes_of(steady), 20) < 0.5
+    assert leap(sizes_of(hidden), sizes_of(hidden), 20) < 0.5
+    across = leap(sizes_of(hidden), sizes_of(small), 25), leap(sizes_of(steady), sizes_of(small), 20)
+    assert 1.0 < across[0] < across[1] <= WORST  # over a gap less is sure
+    assert leap(sizes_of(steady), sizes_of(small), 0) == 0.0
+    assert leap(sizes_of(steady), sizes_of(small), 40) == 0.0
