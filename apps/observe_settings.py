@@ -34,10 +34,10 @@ class FollowSettings:
     joint_score_min: float = 0.1  # confidence from which a joint counts for the next crop, 0..1
     second_score_min: float = 0.2  # confidence from which a joint's second-best place counts for it as well, 0..1
     limb_joints_min: int = 4  # of the 12 limb joints; a person with fewer that count is lost
-    fill_min: float = 0.5  # extent of the joints over the crop's side; a right crop has 0.74, a collapsing one is lost
+    fill_min: float = 0.55  # extent of the joints over the crop's side; a right crop has 0.82, a collapsing one is lost
     size_min_px: float = 24.0  # extent of the joints in pixels; who is smaller is lost
-    close: float = 0.6  # people are close whose crops' middles lie nearer than this part of the larger one's side
-    twin_distance: float = 0.08  # two people whose joints lie nearer than this part of their crop's side are one person
+    close: float = 0.66  # people are close whose crops' middles lie nearer than this part of the larger one's side
+    twin_distance: float = 0.09  # two people whose joints lie nearer than this part of their crop's side are one person
     track_min_s: float = 0.3  # seconds that a person must be seen in all; shorter tracks are dropped
     found_share_min: float = 0.3  # of the detector's looks during a track, that found the person; with less it is a phantom
     forget_s: float = 5.0  # seconds after which an unseen person is no longer waited for; more than tracker.max_lost_s

@@ -12,7 +12,7 @@ from posecore.camera import scale_xy_px
 from posecore.skeleton import Skeleton, load_skeleton
 from posecore.types import Crop, Detection2D, rotation_2d
 
-MARGIN = 1.35  # side of the crop over the longer side of the joints' box; training jitters around it
+MARGIN = 1.22  # side of the crop over the longer side of the joints' box; training jitters around it
 MIN_SIDE_PX = 16.0
 GROWTH = 1.12  # of a detection's box, for the parts of the body that the detector does not know
 UPRIGHT_RAD = 0.7  # turn of the window with somebody who lies
