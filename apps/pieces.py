@@ -16,6 +16,7 @@ from pose2d.motion import body_size_px
 from posecore.types import Floats, Track
 
 APART, BESIDE = 0.5, 0.3  # sizes of a body: nearer two people meet; nearer clothes may be the other's
+EVERY = 3  # frames between two cuts of a track while somebody near is lost
 JUMP = 0.15  # sizes of a body that the joints move from one frame to the next, in the median, by which a track may be another's
 
 
@@ -52,8 +53,7 @@ class Piece:
 def cut_tracks(tracks: Sequence[Track], looks: Sequence[Looks]) -> list[Piece]:
     """All tracks in pieces, the first that begins first; a track of somebody who meets nobody is one piece.
 
-    Cut is, where people meet, at every gap and jump, and where two are followed without either, in the frames in which they
-    could have been exchanged without a jump.
+    Cut is, where people meet, at every gap and jump, and in the frames in which two could have been exchanged without either.
     """
     near, beside = near_by_pair(tracks, APART), near_by_pair(tracks, BESIDE)
     pieces: list[Piece] = []
@@ -91,8 +91,11 @@ def _breaks(track: Track, crowded: Frames) -> list[int]:
 
 
 def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near: Near) -> list[int]:
-    """Rows of a track in which it and another, both followed all through a meeting, may have been exchanged unseen: where
-    they come nearest, and wherever they are so near that neither would jump, as often as somebody looked."""
+    """Rows of a track in which it and another who is near may have been exchanged, or it gone over to him, unseen.
+
+    Every few frames while the other is lost; while both are followed, as often as somebody looked, wherever they are so near
+    that neither would jump; and where they come nearest, if both are followed all through a meeting.
+    """
     track, rows = tracks[which], []
     for pair, frames in near.items():
         if which not in pair:
@@ -101,11 +104,14 @@ def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near
         other = tracks[partner]
         looked = np.union1d(looks[which].frame, looks[partner].frame)
         for meeting in meetings(frames):
-            if not (np.isin(meeting, track.frame) & np.isin(meeting, other.frame)).all():
-                continue
-            mine, his = (np.searchsorted(t.frame, meeting) for t in (track, other))
-            apart = np.median(np.linalg.norm(track.xy_px[mine] - other.xy_px[his], axis=-1), axis=1)
-            one = (apart < JUMP * body_size_px(track.xy_px[mine])) & np.isin(meeting, looked)
-            one[np.argmin(apart)] = True
-            rows += mine[one].tolist()
+            mine = meeting[np.isin(meeting, track.frame)]
+            alike = np.isin(mine, other.frame)
+            rows += np.searchsorted(track.frame, mine[~alike][::EVERY]).tolist()
+            both = mine[alike]
+            own, his = (np.searchsorted(t.frame, both) for t in (track, other))
+            apart = np.median(np.linalg.norm(track.xy_px[own] - other.xy_px[his], axis=-1), axis=1)
+            cut = (apart < JUMP * body_size_px(track.xy_px[own])) & np.isin(both, looked)
+            if len(both) == len(meeting):
+                cut[np.argmin(apart)] = True
+            rows += own[cut].tolist()
     return [row for row in rows if row > 0]

@@ -29,6 +29,7 @@ FARTHEST = 8.0  # in units of e; no jump counts more, for there are outliers
 PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for which it is believed
 CROWDED = 0.25  # what clothes seen in a crowd weigh; they are mostly those of who stands in front
 HYPOTHESES = 100  # kept after every piece
+GLIMPSE = 2  # rows of a stretch that may be nobody's
 NOBODY = -1
 
 
@@ -40,6 +41,7 @@ class RelinkSettings:
     clothes: float = 1.0  # weight of what people wear; 0 ignores it
     size: float = 1.0  # weight of how large people are in the picture; 0 ignores it
     away_s: float = 3.0  # seconds for which a person may be lost before a piece of another track is his; 0 changes nothing
+    glimpse: float = 1.2  # against taking one or two frames between gaps or jumps for nobody's, made of parts of two bodies
     looks_min: int = 2  # times that a person must have been seen alone in a piece for his clothes to be known
 
 
@@ -57,7 +59,8 @@ def relink(
     for k, track in enumerate(tracks):
         mine = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == k]
         parts = [keep_rows(p.track, _rows(p)) for p in mine]
-        out.append(replace(reduce(merged, parts), person=track.person) if {p.which for p in mine} != {k} else track)
+        same = all((owner == k) == (piece.which == k) for owner, piece in zip(owners, pieces, strict=True))
+        out.append(track if same else replace(reduce(merged, parts), person=track.person))
         for before, after in itertools.pairwise(mine):
             if before.which != after.which != k:
                 changes.append((track.person, tracks[after.which].person, after.first_frame))
@@ -117,6 +120,9 @@ class _Linker:
             costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
         shows = len(piece.worn) >= self._settings.looks_min
         out = []
+        if piece.start > 0 and piece.end - piece.first <= GLIMPSE:
+            cost = hypothesis.cost + self._settings.glimpse
+            out.append(_Hypothesis(last, dressed, cost, (hypothesis.owners, NOBODY)))
         for k, cost in costs:
             now = last[:k] + (q,) + last[k + 1 :]
             worn = dressed[:k] + (q,) + dressed[k + 1 :] if shows else dressed

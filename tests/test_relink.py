@@ -182,6 +182,41 @@ def test_of_two_dressed_alike_the_nearer_stays_the_nearer():
     assert undone(stopped, looks)[1] == []
 
 
+def test_rows_on_another_go_to_him_and_stay_with_nobody_else():
+    one, other = TRUE
+    astray = replace(other, xy_px=np.where((other.frame // 4 == 8)[:, None, None], one.xy_px, other.xy_px))  # 32 to 35
+    mended, changes = undone([gone(one, 32, 35), astray], [dressed(RED), dressed(BLUE, seed=1)])
+    assert changes == [(1, 2, 32)]
+    assert_same(mended, [one, gone(other, 32, 35)])
+
+
+def test_a_glimpse_of_parts_of_two_bodies_is_nobody_s():
+    one, other = (gone(t, 36, 45) for t in TRUE)
+    seen = [*range(36), 40, *range(46, FRAMES)]
+    both = replace(TRUE[0], xy_px=TRUE[0].xy_px + np.array([0.0, 80.0]))
+    glimpse = replace(
+        one, **{n: np.concatenate([v[:36], getattr(both, n)[[40]], v[36:]]) for n, v in vars(one).items() if n != "person"}
+    )
+    np.testing.assert_array_equal(glimpse.frame, seen)
+    looks = [dressed(RED), dressed(BLUE, seed=1)]
+    assert_same(undone([glimpse, other], looks)[0], [one, other])
+    assert_same(undone([glimpse, other], looks, replace(SETTINGS, glimpse=100.0))[0], [glimpse, other])
+
+
+def test_who_is_followed_on_another_s_body_while_that_one_is_lost_gets_his_own_back():
+    """No gap and no jump shows where the one went over to the other."""
+    one, other = walker(1, 0, 6), walker(2, 480, -6)
+    tracks = exchanged(one, other, 40)
+    tracks = [tracks[0], gone(tracks[1], 34, 45)]
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    mended, changes = undone(tracks, looks)
+    assert len(changes) == 2
+    for track, true in zip(mended, (one, other), strict=True):
+        late = track.frame > 45
+        np.testing.assert_array_equal(track.xy_px[late], true.xy_px[track.frame[late]])
+        assert abs(track.xy_px - true.xy_px[track.frame]).max() <= 24  # they are two frames, or 24 px, apart at most there
+
+
 def test_nobody_is_given_anything_over_a_cut():
     near, far = (gone(sized(t, s), 38, 43) for t, s in zip(TRUE, (100.0, 70.0), strict=True))
     looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 41)
