@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
 from apps.apparent_size import Sizes, leap
 from apps.clothes import ENOUGH, same_person_odds
-from apps.followed import Looks, apart_px, keep_rows, merged
+from apps.followed import Looks, apart_px, keep_rows
 from apps.pieces import Piece, cut_tracks
 from pose2d.appearance import look_log_odds
 from pose2d.motion import nan_median
@@ -28,7 +28,7 @@ STEP = 0.2  # sizes of a body: a jump so wide from piece to piece weighs as much
 FARTHEST = 8.0  # in units of e; no jump counts more, for there are outliers
 PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for which it is believed
 CROWDED = 0.25  # what clothes seen in a crowd weigh; they are mostly those of who stands in front
-HYPOTHESES = 100  # kept after every piece
+HYPOTHESES = 30  # kept after every piece
 GLIMPSE = 2  # rows of a stretch that may be nobody's
 NOBODY = -1
 
@@ -58,18 +58,19 @@ def relink(
     out, changes = [], []
     for k, track in enumerate(tracks):
         mine = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == k]
-        parts = [keep_rows(p.track, _rows(p)) for p in mine]
         same = all((owner == k) == (piece.which == k) for owner, piece in zip(owners, pieces, strict=True))
-        out.append(track if same else replace(reduce(merged, parts), person=track.person))
+        out.append(track if same else _joined(track, mine))
         for before, after in itertools.pairwise(mine):
             if before.which != after.which != k:
                 changes.append((track.person, tracks[after.which].person, after.first_frame))
     return out, sorted(changes, key=lambda change: change[2])
 
 
-def _rows(piece: Piece) -> np.ndarray:
-    rows = np.arange(len(piece.track.frame))
-    return (rows >= piece.start) & (rows < piece.stop)
+def _joined(track: Track, pieces: Sequence[Piece]) -> Track:
+    """The rows of pieces, one after the other, under a track's number."""
+    names = [f.name for f in fields(track) if f.name != "person"]
+    rows: dict[str, Any] = {name: np.concatenate([getattr(p.track, name)[p.start : p.stop] for p in pieces]) for name in names}
+    return replace(track, **rows)
 
 
 @dataclass(frozen=True)
