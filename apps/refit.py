@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """What is not given stays as it was. The networks' settings (weights, detect, decode, tracker, follow, cuts) cannot
 change here; run video3d for that. Exit codes: 0 written, 2 wrong usage or unusable folder, 130 interrupted."""
-_OF_THE_NETWORKS = ("weights", "detect", "decode", "tracker", "follow", "cuts")
+_BEFORE_THE_FIT = ("weights", "detect", "decode", "tracker", "follow", "cuts", "clothes", "relink", "revise")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,19 +38,19 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from apps.settings import Settings
     from posecore import results
-    from posecore.config import override
+    from posecore.config import known_to, override
     from posecore.errors import ConfigError, InputError
 
     config = results.read_config(options.folder / results.CONFIG)
     if "settings" not in config:
         raise InputError(f"{options.folder / results.CONFIG}: holds no settings; run video3d again")
-    old = override(Settings(), config["settings"])
+    old = override(Settings(), known_to(Settings(), config["settings"]))  # an older version knew others
     settings = settings_from(options, old)
     if options.print_config:
         return print_settings(settings)
-    changed = [group for group in _OF_THE_NETWORKS if getattr(settings, group) != getattr(old, group)]
+    changed = [group for group in _BEFORE_THE_FIT if getattr(settings, group) != getattr(old, group)]
     if changed:
-        raise ConfigError(f"settings of '{changed[0]}' act on the networks; run video3d again to change them")
+        raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
     tell(refit(options.folder, settings, settings.camera != old.camera, config, options.quiet), options.quiet)
     return 0
 

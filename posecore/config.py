@@ -41,6 +41,16 @@ def override(settings: Settings, values: Mapping[str, Any], where: str = "settin
     return replace(settings, **changed)  # type: ignore[type-var]
 
 
+def known_to(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested `values` without those that `settings` has no place for: what another version of the program wrote."""
+    known = {}
+    for key, value in values.items():
+        if hasattr(settings, str(key)):
+            old = getattr(settings, key)
+            known[key] = known_to(old, value) if is_dataclass(old) and isinstance(value, Mapping) else value
+    return known
+
+
 def override_from_file(settings: Settings, path: str | Path) -> Settings:
     """`settings` with those of a YAML file put in. ConfigError if the file is missing, not YAML or not a mapping."""
     try:

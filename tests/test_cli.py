@@ -187,7 +187,8 @@ def test_users_mistakes_are_one_line_and_exit_code_2(arguments, words, tmp_path,
     ("arguments", "words"),
     [
         (["nowhere"], "config.yaml: cannot be read"),
-        (["clip_pose3d", "--set", "detect.every_s=1"], "settings of 'detect' act on the networks"),
+        (["clip_pose3d", "--set", "detect.every_s=1"], "settings of 'detect' act before the fit"),
+        (["clip_pose3d", "--set", "relink.size=0"], "settings of 'relink' act before the fit"),
         (["clip_pose3d", "--fov", "x"], "must be a number"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 import yaml
 
-from posecore.config import describe, override, override_from_file, override_from_words, to_dict
+from posecore.config import describe, known_to, override, override_from_file, override_from_words, to_dict
 from posecore.errors import ConfigError
 
 
@@ -119,3 +119,9 @@ def test_bad_files(tmp_path, content, message):
 def test_an_empty_file_changes_nothing(tmp_path):
     (tmp_path / "empty.yaml").write_text("")
     assert override_from_file(Whole(), tmp_path / "empty.yaml") == Whole()
+
+
+def test_what_another_version_wrote_is_left_out():
+    values = {"seed": 3, "gone": 1, "detect": {"every_s": 1, "gone": {"too": 2}}}
+    assert known_to(Whole(), values) == {"seed": 3, "detect": {"every_s": 1}}
+    assert override(Whole(), known_to(Whole(), values)) == Whole(seed=3, detect=Detect(every_s=1.0))
