@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from apps.clothes import ClothesSettings, rejoin
-from tests.walkers import BLUE, CLIP, FRAMES, GREEN, RED, dressed, walker
+from tests.crossers import BLUE, CLIP, FRAMES, GREEN, RED, dressed, walker
 
 SETTINGS = ClothesSettings()
 FIRST, SECOND = range(40), range(52, FRAMES)  # seen, then for 0.65 s not

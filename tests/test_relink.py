@@ -11,7 +11,7 @@ from apps.followed import Looks
 from apps.pieces import cut_tracks
 from apps.relink import RelinkSettings, clothes_odds, jump, relink
 from pose2d.motion import body_size_px
-from tests.walkers import BLUE, BODY_PX, CLIP, FRAMES, GREEN, RATE, RED, dressed, walker
+from tests.crossers import BLUE, BODY_PX, CLIP, FRAMES, GREEN, RATE, RED, dressed, walker
 
 SETTINGS = RelinkSettings()
 
