@@ -51,7 +51,7 @@ def relink(
     """The tracks with every piece at the person whose it most likely is, and (person, other, frame) wherever one goes on from
     there in rows that had carried another's number.
 
-    looks: one per track. Everybody keeps the first piece of his own track.
+    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing after its end.
     """
     pieces = cut_tracks(tracks, looks)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
@@ -88,6 +88,7 @@ class _Linker:
 
     def __init__(self, pieces: Sequence[Piece], clip: Clip, settings: RelinkSettings) -> None:
         self._pieces, self._clip, self._settings = pieces, clip, settings
+        self._ends = [max(p.last_frame for p in pieces if p.which == k) for k in range(len({p.which for p in pieces}))]
         self._links: dict[tuple[int, int], float] = {}
         self._odds: dict[tuple[int, int], float] = {}
 
@@ -117,7 +118,8 @@ class _Linker:
         if piece.start == 0:
             costs = [(piece.which, 0.0)]
         else:
-            links = [(k, self._link(p, q)) for k, p in enumerate(last) if p != NOBODY]
+            alive = [k for k, end in enumerate(self._ends) if end >= piece.first_frame and last[k] != NOBODY]
+            links = [(k, self._link(last[k], q)) for k in alive]
             costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
         shows = len(piece.worn) >= self._settings.looks_min
         out = []
