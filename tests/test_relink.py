@@ -197,6 +197,17 @@ def test_who_is_followed_on_another_s_body_while_that_one_is_lost_gets_his_own_b
         assert abs(track.xy_px - true.xy_px[track.frame]).max() <= 24  # they are two frames, or 24 px, apart at most there
 
 
+def test_nobody_is_given_anything_after_the_end_of_his_own_track():
+    """A third was taken for somebody, for some frames, just where the first comes out again."""
+    one, other = gone(TRUE[0], 36, 43), TRUE[1]
+    far = replace(one, xy_px=one.xy_px + np.where(one.frame > 40, 160.0, 0.0)[:, None, None] * [1, 0])
+    third = walker(3, 160, 6, frames=range(28, 34))
+    looks = [Looks(np.arange(2), np.full((2, 3, 3), np.nan))] * 3
+    mended, changes = undone([far, other, third], looks)
+    assert changes == []
+    assert_same(mended, [far, other, third])
+
+
 def test_nobody_is_given_anything_over_a_cut():
     near, far = (gone(sized(t, s), 38, 43) for t, s in zip(TRUE, (100.0, 70.0), strict=True))
     looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 41)
