@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posecore.types import Track
+from posecore.types import Floats, Track
 
-Floats = NDArray[np.float64]
 WINDOW_S = 0.5  # of rows on one side of a moment that say how large somebody is there, and how that changes
 NOISE = 0.06  # of the logarithm of the size in one row; errors live for some frames, so it is more than what rows jump by
 PACE = 0.3  # a second, of the logarithm: how people come nearer, as one who walks up from 5 m away
