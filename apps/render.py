@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -30,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         metavar="SHARE",
         help="share with arms drawn over their whole range, a third of them folded (default a quarter, none folded)",
+    )
+    stills.add_argument(
+        "--balancing", type=float, default=0.0, metavar="SHARE", help="share on one leg, the trunk leaned any way (default 0)"
     )
     stills.add_argument(
         "--bare", type=float, default=0.0, metavar="SHARE", help="share of people in shorts, men without a shirt (default 0)"
@@ -72,7 +76,12 @@ def _render_stills(args: argparse.Namespace) -> None:
 
     if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
-    for name, share in (("--free-arms", args.free_arms), ("--bare", args.bare), ("--in-line", args.in_line)):
+    for name, share in (
+        ("--free-arms", args.free_arms),
+        ("--balancing", args.balancing),
+        ("--bare", args.bare),
+        ("--in-line", args.in_line),
+    ):
         if share is not None and not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
@@ -90,7 +99,9 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
     from training.synthetic.poses import PoseMix
     from training.synthetic.stills import StillMix, write_shards
 
-    pose = PoseMix() if args.free_arms is None else PoseMix(free_arms=args.free_arms, folded=FOLDED)
+    pose = PoseMix(balancing=args.balancing)
+    if args.free_arms is not None:
+        pose = replace(pose, free_arms=args.free_arms, folded=FOLDED)
     pack, mix = open_assets(args.assets), StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, pose=pose)
     write_shards(pack, args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 

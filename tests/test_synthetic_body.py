@@ -225,3 +225,16 @@ def test_folded_arms_bend_beyond_a_right_angle(folded, low, high):
             bend = Rotation.from_matrix(Q[ROLE[f"uarm{side}"]].T @ Q[ROLE[f"farm{side}"]])
             bends.append(np.degrees(bend.magnitude()))
     assert low < np.mean(np.array(bends) > 90) < high
+
+
+def test_who_balances_stands_on_one_upright_leg_and_leans_up_to_a_right_angle():
+    rng, mix = np.random.default_rng(6), PoseMix(0, 0, 0, free_arms=0.0, balancing=1.0, noisy=0.0)
+    steepest, lean = [], []
+    for _ in range(300):
+        Q = sample_pose(_Standing(), rng, mix).Q_roles
+        assert pytest.approx(np.tile(np.eye(3), (len(ROLES), 1, 1)), abs=1e-12) == Q @ np.swapaxes(Q, 1, 2)
+        steepest.append(max(Q[ROLE["thighL"]][1, 1], Q[ROLE["thighR"]][1, 1]))
+        lean.append(np.degrees(np.arccos(np.clip(Q[ROLE["chest"]][1, 1], -1, 1))))
+    assert np.degrees(np.arccos(min(steepest))) <= 27  # 25 degrees forward and 10 aside
+    assert 70 < max(lean) <= 98
+    assert 30 < np.median(lean) < 55

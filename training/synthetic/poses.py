@@ -1,4 +1,4 @@
-"""Everyday single poses: captured frames, varied by sitting, crouching, lying, free arms and small noise. Stage axes."""
+"""Everyday single poses: captured frames, varied by sitting, crouching, balance, lying, free arms, small noise. Stage axes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class PoseMix:
     lying: float = 0.03  # turned flat in any direction
     free_arms: float = 0.25  # shoulders and elbows drawn over their whole range
     folded: float = 0.0  # of the free arms, elbows folded beyond a right angle, as with a hand at the head or the shoulder
+    balancing: float = 0.0  # on one leg, the other anywhere, the trunk leaned any way: balance exercises, kicks, reaching down
     noisy: float = 0.5  # every role turned by 2..8 degrees
 
 
@@ -67,6 +68,23 @@ def _free_arms(Q: Matrices, folded: float, rng: Rng) -> None:
         _set_chain(Q, "chest", chain)
 
 
+def _balance(Q: Matrices, rng: Rng) -> None:
+    """Weight on one leg, the other lifted, the trunk with all it carries leaned forward, back or aside."""
+    upright = Q[ROLE["pelvis"]].copy()
+    standing = rng.choice(["L", "R"])
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        flex, aside, knee = ((-10, 25), (-5, 10), (0, 35)) if side == standing else ((-45, 100), (-10, 60), (0, 120))
+        thigh = _euler("z", sign * rng.uniform(*aside)) @ _euler("x", -rng.uniform(*flex))
+        Q[ROLE[f"thigh{side}"]] = upright @ thigh
+        steps = {f"shin{side}": _euler("x", rng.uniform(*knee)), f"foot{side}": _euler("x", rng.uniform(-10, 45))}
+        _set_chain(Q, f"thigh{side}", {**steps, f"toe{side}": np.eye(3)})
+    lean = upright @ np.radians([rng.uniform(-25, 80), 0.0, rng.uniform(-55, 55)])
+    pelvis, head = rng.uniform(0.3, 1.0), rng.uniform(0.4, 1.1)
+    share = {"pelvis": pelvis, "spine": (pelvis + 1) / 2, "neck": (1 + head) / 2, "head": head}
+    for role in (*share, "chest", *(f"{part}{side}" for side in "LR" for part in ("clav", "uarm", "farm", "hand"))):
+        Q[ROLE[role]] = Rotation.from_rotvec(lean * share.get(role, 1.0)).as_matrix() @ Q[ROLE[role]]
+
+
 def sample_pose(bank: MotionBank, rng: Rng, mix: PoseMix | None = None) -> StillPose:
     """A random everyday pose turned to any yaw."""
     mix = mix or PoseMix()
@@ -77,6 +95,8 @@ def sample_pose(bank: MotionBank, rng: Rng, mix: PoseMix | None = None) -> Still
         _bend_legs(Q, (70, 105), (60, 110), 25, rng)
     elif kind < mix.sitting + mix.crouching:
         _bend_legs(Q, (40, 120), (60, 135), 35, rng)
+    elif kind < mix.sitting + mix.crouching + mix.balancing:
+        _balance(Q, rng)
     if rng.random() < mix.free_arms:
         _free_arms(Q, mix.folded, rng)
     if rng.random() < mix.noisy:
