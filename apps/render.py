@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     stills.add_argument(
         "--in-line", type=float, default=0.0, metavar="SHARE", help="share with others before or behind the subject (default 0)"
     )
+    stills.add_argument(
+        "--half", type=float, default=0.0, metavar="SHARE", help="share of close-ups of the upper or lower body (default 0)"
+    )
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
     stills.add_argument(
@@ -81,6 +84,7 @@ def _render_stills(args: argparse.Namespace) -> None:
         ("--balancing", args.balancing),
         ("--bare", args.bare),
         ("--in-line", args.in_line),
+        ("--half", args.half),
     ):
         if share is not None and not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
@@ -102,8 +106,8 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
     pose = PoseMix(balancing=args.balancing)
     if args.free_arms is not None:
         pose = replace(pose, free_arms=args.free_arms, folded=FOLDED)
-    pack, mix = open_assets(args.assets), StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, pose=pose)
-    write_shards(pack, args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
+    mix = StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
+    write_shards(open_assets(args.assets), args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 
 
 def _render_clip(args: argparse.Namespace) -> None:

@@ -67,6 +67,12 @@ def swap_side(joint: str) -> str:
     return joint
 
 
+def halves(joints: Sequence[str]) -> NDArray[np.bool_]:
+    """(2, J) which joints belong to the upper and which to the lower half of the body; the pelvis belongs to both."""
+    legs = np.array([joint.split("_")[-1] in ("hip", "knee", "ankle", "toe") for joint in joints])
+    return np.stack([~legs, legs | (np.array(joints) == "pelvis")])
+
+
 @cache
 def load_skeleton(name: str) -> Skeleton:
     """A skeleton by name ('vnect21', 'coco17', 'openpose18'). ConfigError if there is none of that name."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from posecore.errors import ConfigError
-from posecore.skeleton import convert, load_skeleton
+from posecore.skeleton import convert, halves, load_skeleton
 
 # VNect's published parents, 0-based, in its own joint order.
 VNECT_PARENTS = [16, 15, 1, 2, 3, 1, 5, 6, 14, 8, 9, 14, 11, 12, 14, 14, 1, 4, 7, 10, 13]
@@ -39,3 +39,14 @@ def test_unknown_names_are_refused_with_what_there_is():
         load_skeleton("vnect22")
     with pytest.raises(ConfigError, match="left_knee"):
         load_skeleton("vnect21").index("knee")
+
+
+@pytest.mark.parametrize("name", ["vnect21", "openpose18", "coco17"])
+def test_the_halves_of_a_body_share_the_pelvis_alone_and_have_two_sides(name):
+    skeleton = load_skeleton(name)
+    upper, lower = halves(skeleton.joints)
+    assert (upper | lower).all()
+    assert [skeleton.joints[j] for j in np.flatnonzero(upper & lower)] == (["pelvis"] if "pelvis" in skeleton.joints else [])
+    np.testing.assert_array_equal(halves(skeleton.joints)[:, skeleton.mirror], halves(skeleton.joints))
+    parts = {skeleton.joints[j].split("_")[-1] for j in np.flatnonzero(lower)} - {"pelvis", "toe"}
+    assert parts == {"hip", "knee", "ankle"}

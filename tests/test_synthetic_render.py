@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from posecore.camera import Camera, camera_from_fov, camera_to_image
 from posecore.errors import MissingDependencyError
+from posecore.skeleton import halves
 from training.synthetic.assets import open_assets
 from training.synthetic.labels import Visibility, visibility
 from training.synthetic.lighting import room_light
@@ -191,3 +192,18 @@ def test_people_in_line_stand_before_and_behind_the_subject(studio):
         assert (aside < 1.0).all()  # four standard deviations
         hidden += sum((person.visibility == Visibility.BEHIND_OTHER).any() for person in still.people)
     assert hidden >= 6  # somebody in every picture, on average
+
+
+def test_close_ups_show_one_half_of_the_subject(studio):
+    from training.synthetic.stills import StillMix
+
+    close = copy.copy(studio)
+    close.mix = StillMix(size_px=192, half=1.0, occluded=0.0)
+    shown, rng = set(), np.random.default_rng(5)
+    for _ in range(8):
+        xy = close.make(rng).people[0].xy_px
+        inside = ((xy > -0.5) & (xy < 191.5)).all(axis=1)
+        whole = [k for k, half in enumerate(halves(JOINTS)) if inside[half].all()]
+        assert whole
+        shown.update(whole)
+    assert shown == {0, 1}

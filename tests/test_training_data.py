@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from posecore.errors import InputError
-from posecore.skeleton import load_skeleton
+from posecore.skeleton import halves, load_skeleton
 from posecore.types import Crop
 from training import cutouts
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity, warp
@@ -85,6 +85,30 @@ def test_examples_are_seeded_and_unknown_joints_stay_unknown():
     np.testing.assert_array_equal(one.person.xy_px, two.person.xy_px)
     assert one.person.trust[3] == 0
     assert (one.person.trust > 0).sum() == 25
+
+
+STILL = AugmentConfig(rotation_sd_deg=0, upside_down=0, scale_sd=0, shift_sd=0, flip=0, colour=0, degrade=0, occlude=0)
+
+
+def test_a_close_up_shows_one_half_of_the_body_and_teaches_no_joint_outside():
+    person = random_person(4)
+    legs = halves(LABELS.joints)[1]
+    person.xy_px[legs, 1] = np.linspace(110, 190, legs.sum())  # the pelvis is the first of them
+    person.xy_px[~legs, 1] = np.linspace(10, 100, (~legs).sum())
+    sample, seen = make_sample(person), set()
+    for seed in range(8):
+        shown = make_example(sample, 128, np.random.default_rng(seed), replace(STILL, half=1.0)).person
+        inside = ((shown.xy_px > -0.5) & (shown.xy_px < 127.5)).all(axis=1)[:21]
+        half = next(name for name, joints in zip("ul", halves(LABELS.joints), strict=True) if inside[joints[:21]].all())
+        taught = lift_target(shown, 128)["heat"].sum(axis=(1, 2)) > 0
+        np.testing.assert_array_equal(taught, inside)
+        assert not inside.all()
+        seen.add(half)
+    assert seen == {"u", "l"}
+    person.trust[:] = np.where(legs, 0, person.trust)  # nothing is known of the lower half, so it cannot be shown
+    for seed in range(8):
+        whole = make_example(sample, 128, np.random.default_rng(seed), replace(STILL, half=1.0)).person.xy_px[:21][~legs[:21]]
+        assert ((whole > 0) & (whole < 127)).all()
 
 
 def test_pictures_keep_size_and_type_through_every_change():

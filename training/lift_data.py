@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lift3d.codec import STRIDE, encode_heat
 from posecore.crop import crop_from_points, upright_turn
-from posecore.skeleton import load_skeleton
+from posecore.skeleton import halves, load_skeleton
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
 from training.company import Surroundings, set_in
@@ -18,12 +18,19 @@ from training.layers import replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
 
 VNECT = load_skeleton("vnect21")
+HALVES = halves(VNECT.joints)
+LEAST_OF_HALF = 6  # known joints, without which the whole body is shown
 
 
-def person_crop(person: PersonLabel, size_px: int, turned: bool = False) -> Crop:
-    """The crop a tracker would use: around the joints that are known (the box where hardly any are), `turned` with the body."""
+def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: NDArray[np.bool_] | None = None) -> Crop:
+    """The crop a tracker would use: around the joints that are known (the box where hardly any are), `turned` with the body.
+
+    `shown` (21,) are the joints of a close-up, if it is to be one and enough of them are known.
+    """
     xy_px, known = person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0
     turn_rad = upright_turn(xy_px, known, VNECT) if turned else 0.0
+    if shown is not None and (known & shown).sum() >= LEAST_OF_HALF:
+        known = known & shown
     crop = crop_from_points(xy_px, known, size_px, turn_rad=turn_rad)
     if crop is None or known.sum() < 6:
         x0, y0, x1, y1 = person.box_xyxy_px
@@ -54,7 +61,8 @@ def make_example(
     """
     person = sample.people[which]
     turned = config.upright > (0.0 if rng is None else rng.random())
-    crop = person_crop(person, size_px, bool(turned))
+    half = HALVES[rng.integers(2)] if rng is not None and config.half and rng.random() < config.half else None
+    crop = person_crop(person, size_px, bool(turned), half)
     rotation, flip = 0.0, False
     if rng is not None:
         crop = jitter_crop(crop, rng, config)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import Camera
+from posecore.skeleton import halves
 from training.synthetic.assets import AssetPack, Part
 from training.synthetic.labels import Visibility, label_person
 from training.synthetic.lighting import backdrop_light, room_light
@@ -28,6 +29,8 @@ from training.synthetic.viewpoint import crop_camera, look_at, sample_eye
 Rng = np.random.Generator
 SHARD_SIZE = 250
 _PELVIS = JOINTS.index("pelvis")
+HALVES = halves(JOINTS)  # what close-ups show
+_LEAST_SEEN, _LEAST_OF_HALF = 9, 6  # joints of a picture's subject; one behind the own body counts half
 _PEOPLE_APART_M = 0.5
 _THIRD_PERSON = 0.35  # share of the pictures of people in line that show three
 _IN_LINE_M = (0.5, 1.6)  # how far one stands before or behind the next
@@ -43,6 +46,7 @@ class StillMix:
     second_person: float = 0.25  # share of pictures with another person near by
     in_line: float = 0.0  # share of pictures in which one or two others stand before or behind the subject, as people cross
     room: float = 0.5  # share in a synthetic room; the others stand before a flat backdrop
+    half: float = 0.0  # share of close-ups of the subject's upper or lower half, as before a webcam
     occluded: float = 0.22  # share with something held in front
     floor_shadow: float = 0.75  # share of flat backdrops with shadows on the invisible floor
     bare: float = 0.0  # share of people in shorts, men without a shirt (outfits.Dresser)
@@ -81,14 +85,16 @@ class StillStudio:
         self.bank = MotionBank(pack, part)
 
     def make(self, rng: Rng) -> Still:
-        """A still whose subject can be seen: at least nine joints visible, one behind the own body counting half."""
+        """A still whose subject can be seen."""
         while True:
-            still = self._try(rng)
+            shown = HALVES[rng.integers(2)] if self.mix.half and rng.random() < self.mix.half else None
+            still = self._try(rng, shown)
             codes = still.people[0].visibility
-            if (codes == Visibility.VISIBLE).sum() + 0.5 * (codes == Visibility.BEHIND_SELF).sum() >= 9:
+            seen = (codes == Visibility.VISIBLE).sum() + 0.5 * (codes == Visibility.BEHIND_SELF).sum()
+            if seen >= (_LEAST_SEEN if shown is None else _LEAST_OF_HALF):
                 return still
 
-    def _try(self, rng: Rng) -> Still:
+    def _try(self, rng: Rng, shown: NDArray[np.bool_] | None) -> Still:
         cast = self._cast(rng)
         subject = cast.poses[0].joints_m
         target = subject[_PELVIS] + rng.normal(0, 0.12, 3)
@@ -96,7 +102,7 @@ class StillStudio:
         if cast.in_line:
             cast = _lined_up(cast, eye, rng)
         T_camera_stage = look_at(eye, target, rng.normal(0, 3))
-        camera = crop_camera(subject, T_camera_stage, self.mix.size_px, rng)
+        camera = crop_camera(subject if shown is None else subject[shown], T_camera_stage, self.mix.size_px, rng)
         draws = [
             d for k, (p, pose) in enumerate(zip(cast.people, cast.poses, strict=True)) for d in self._person_draws(p, pose, k)
         ]
