@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift3d.choice import choose_places
+from lift3d.spikes import doubt_spikes
 from posecore.skeleton import convert, load_skeleton
 from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 
@@ -128,10 +129,10 @@ class Followed:
         return Looks(frames, np.array([colours for _, colours in self.looks], dtype=np.float64).reshape(-1, 3, 3))
 
     def track(self, number: int) -> Track:
-        """His rows, every joint at that of its places that fits the motion; float32, as the stage file keeps them."""
+        """His rows, every joint at that of its places that fits the motion, and without trust where none does."""
         frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
         best, second = (Track(number, frames, times, *_split(self.rows.array[:, k])) for k in (0, 1))
-        return choose_places(best, second)
+        return doubt_spikes(choose_places(best, second))
 
 
 def _columns(pose: Pose3D) -> NDArray[np.float32]:

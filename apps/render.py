@@ -17,8 +17,6 @@ if __name__ == "__main__":
 
 from posecore.errors import ConfigError, PoseError
 
-FOLDED = 0.35  # share of elbows folded beyond a right angle where free arms are asked for
-
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Render clothed people with exact labels.")
@@ -30,7 +28,14 @@ def _parser() -> argparse.ArgumentParser:
         "--free-arms",
         type=float,
         metavar="SHARE",
-        help="share with arms drawn over their whole range, a third of them folded (default a quarter, none folded)",
+        help="share with arms drawn over their whole range (default a quarter, none of them --folded)",
+    )
+    stills.add_argument(
+        "--folded",
+        type=float,
+        default=0.35,
+        metavar="SHARE",
+        help="of the --free-arms, elbows bent beyond a right angle (default 0.35)",
     )
     stills.add_argument(
         "--balancing", type=float, default=0.0, metavar="SHARE", help="share on one leg, the trunk leaned any way (default 0)"
@@ -81,6 +86,7 @@ def _render_stills(args: argparse.Namespace) -> None:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
     for name, share in (
         ("--free-arms", args.free_arms),
+        ("--folded", args.folded),
         ("--balancing", args.balancing),
         ("--bare", args.bare),
         ("--in-line", args.in_line),
@@ -105,7 +111,7 @@ def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> N
 
     pose = PoseMix(balancing=args.balancing)
     if args.free_arms is not None:
-        pose = replace(pose, free_arms=args.free_arms, folded=FOLDED)
+        pose = replace(pose, free_arms=args.free_arms, folded=args.folded)
     mix = StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
     write_shards(open_assets(args.assets), args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
 

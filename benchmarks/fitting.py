@@ -49,7 +49,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "without smoothness": {"restlessness": 1e3, "root_acceleration_mps2": 4e3},
     "without depth velocity": {"depth_velocity_mps": 1e3},
     "without limits": {"limit_rad": 1e3},
-    "without prior": {"prior": 0.0},
+    "without prior": {"prior": 0.0, "hinge_prior": 0.0},
     "without contact and floor": {"contact": False},
     "without floor": {"floor": False},
     "without robust loss": {"pixel_outlier": 1e3, "lift_outlier": 1e3},

@@ -103,7 +103,7 @@ def _dof_terms(problem: Problem, pose: Pose) -> list[costs.DofTerm]:
     """Prior and limits of every joint."""
     m, s, body = problem.measured, problem.settings, load_body()
     limit = np.sqrt(m.fresh) / s.limit_rad
-    priors = [cost(pose, body, s.prior * m.fresh) for cost in (costs.hinge_prior, costs.ball_prior)]
+    priors = [costs.hinge_prior(pose, body, s.hinge_prior * m.fresh), costs.ball_prior(pose, body, s.prior * m.fresh)]
     return priors + [cost(pose, body, limit) for cost in (costs.hinge_limits, costs.cone_limits, costs.twist_limits)]
 
 

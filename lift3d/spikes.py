@@ -1,0 +1,61 @@
+"""Joints that jump away and come back at once were never there.
+
+A folded forearm before the upper arm, a foot behind the other: for a few frames a network takes something else for the joint,
+and is as sure as ever. In one frame nothing tells; in time it shows, for a body does not go that way and back in a tenth of a
+second. What was seen there is left in place and loses its score, so that nothing rests on it and who reads it is warned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift3d.choice import height_px
+from posecore.skeleton import load_skeleton
+from posecore.types import Track
+
+Floats = NDArray[np.float64]
+LIMBS = {"shoulder": ("elbow", "wrist", "hand"), "hip": ("knee", "ankle", "toe")}
+JUMP = 0.08  # of the person's height in the picture, within a frame of 1/30 s or less
+BESIDE = 0.06  # of it: how far off the way between before and after a joint lies all the while
+LONGEST_S = 0.2  # from the last frame before to the first after
+PACE = 1.2  # heights a second that the joint itself may have moved meanwhile
+DOUBT = 0.05  # what is left of the score
+
+
+def doubt_spikes(track: Track) -> Track:
+    """`track` with hardly any score where elbows, wrists, hands, knees, ankles or toes jump away and come back at once.
+
+    Their motion is looked at relative to the shoulder or the hip.
+    """
+    score, height, skeleton = track.score.copy(), height_px(track.xy_px), load_skeleton("vnect21")
+    for side, (root, names) in product(("left", "right"), LIMBS.items()):
+        for joint in skeleton.indices([f"{side}_{name}" for name in names]):
+            xy = (track.xy_px[:, joint] - track.xy_px[:, skeleton.index(f"{side}_{root}")]) / height[:, None]
+            for start, stop in _spikes(xy, track.time_s):
+                score[start:stop, joint] *= DOUBT
+    return replace(track, score=score)
+
+
+def _spikes(xy: Floats, time_s: Floats) -> list[tuple[int, int]]:
+    """Rows (start, stop) of one joint's way (T, 2) in heights, between a jump and the first jump that leads back."""
+    step = np.linalg.norm(np.diff(xy, axis=0), axis=1)
+    jumps = (np.flatnonzero(step > JUMP * np.maximum(30 * np.diff(time_s), 1.0)) + 1).tolist()
+    found: list[tuple[int, int]] = []
+    for k, start in enumerate(jumps):
+        if not found or start > found[-1][1]:
+            later = (stop for stop in jumps[k + 1 :] if time_s[stop] - time_s[start - 1] <= LONGEST_S)
+            found += [(start, stop) for stop in later if _leads_back(xy, time_s, start, stop)][:1]
+    return found
+
+
+def _leads_back(xy: Floats, time_s: Floats, start: int, stop: int) -> bool:
+    """Whether the rows start to stop - 1 lie beside the way from the row before them to that after, which is short."""
+    before, after = xy[start - 1], xy[stop]
+    taken_s = time_s[stop] - time_s[start - 1]
+    share = (time_s[start:stop] - time_s[start - 1]) / taken_s
+    off = np.linalg.norm(xy[start:stop] - before - share[:, None] * (after - before), axis=1)
+    return bool(np.linalg.norm(after - before) <= PACE * taken_s and (off > BESIDE).all())

@@ -1,0 +1,79 @@
+"""Joints that jump away and come back at once lose their score, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+from lift3d.spikes import DOUBT, doubt_spikes
+from posecore.skeleton import load_skeleton
+from posecore.types import Track
+
+VNECT = load_skeleton("vnect21")
+WRIST, SHOULDER = VNECT.index("right_wrist"), VNECT.index("right_shoulder")
+
+
+def track(fps=60, frames=90, carried=0.0):
+    """Somebody 400 px tall whose right wrist swings by 100 px and who is carried by so many heights a second."""
+    time = np.arange(frames) / fps
+    xy = np.tile(np.random.default_rng(2).uniform(0, 400, (21, 2)), (frames, 1, 1))
+    xy[:, VNECT.index("head_top")], xy[:, VNECT.index("left_toe")] = [200.0, 0.0], [200.0, 400.0]
+    xy[:, WRIST] = xy[:, SHOULDER] + np.stack([50 * np.sin(4 * time), 60 + 50 * np.cos(4 * time)], axis=1)
+    xy += 400 * carried * time[:, None, None] * np.array([1.0, 0.0])
+    return Track(
+        1, np.arange(frames), time, xy, np.full((frames, 21), 0.8), np.zeros((frames, 21, 3)), np.ones((frames, 21, 2))
+    )
+
+
+def doubted(seen):
+    return np.argwhere(doubt_spikes(seen).score < 0.8).tolist()
+
+
+@pytest.mark.parametrize(("fps", "carried"), [(30, 0.0), (60, 0.0), (60, 3.0), (120, 0.0)])
+def test_a_short_excursion_loses_its_score_and_keeps_its_place(fps, carried):
+    seen = track(fps, frames=2 * fps, carried=carried)
+    rows = range(fps, fps + round(0.1 * fps))
+    seen.xy_px[rows, WRIST] += [90.0, -40.0]
+    told = doubt_spikes(seen)
+    assert doubted(seen) == [[row, WRIST] for row in rows]
+    assert told.score[fps, WRIST] == pytest.approx(0.8 * DOUBT)
+    np.testing.assert_array_equal(told.xy_px, seen.xy_px)
+
+
+def test_two_excursions_one_after_the_other_are_two():
+    seen = track()
+    seen.xy_px[[30, 31, 34], WRIST] += [90.0, -40.0]
+    assert doubted(seen) == [[30, WRIST], [31, WRIST], [34, WRIST]]
+
+
+def test_a_joint_that_stays_away_or_moves_fast_without_a_jump_is_believed():
+    seen = track()
+    seen.xy_px[30:, WRIST] += [90.0, -40.0]  # it went there
+    assert doubted(seen) == []
+    seen = track()
+    seen.xy_px[30:45, WRIST] += [90.0, -40.0]  # back, but a quarter of a second later
+    assert doubted(seen) == []
+    seen = track()
+    seen.xy_px[30:42, WRIST, 0] += 80 * np.sin(np.linspace(0, np.pi, 12))  # a shake of the hand
+    assert doubted(seen) == []
+
+
+def test_a_joint_that_lands_elsewhere_is_believed():
+    seen = track()
+    seen.xy_px[30:34, WRIST] += [90.0, -40.0]
+    seen.xy_px[34:, WRIST] += [-120.0, 0.0]
+    assert doubted(seen) == []
+
+
+def test_the_trunk_is_never_doubted_and_gaps_are_no_jumps():
+    seen = track()
+    seen.xy_px[30, VNECT.index("spine")] += 90.0
+    assert doubted(seen) == []
+    seen.xy_px[30:40, WRIST] = np.nan
+    assert doubted(seen) == []
+
+
+def test_neither_size_nor_direction_matters():
+    seen = track()
+    seen.xy_px[30:33, WRIST] += [90.0, -40.0]
+    turned = np.stack([-seen.xy_px[..., 1], seen.xy_px[..., 0]], axis=-1) * 0.3
+    moved = Track(1, seen.frame, seen.time_s, turned, seen.score, seen.xyz_m, seen.sigma_m)
+    np.testing.assert_array_equal(doubt_spikes(moved).score, doubt_spikes(seen).score)
