@@ -118,7 +118,8 @@ class _Linker:
         if piece.start == 0:
             costs = [(piece.which, 0.0)]
         else:
-            alive = [k for k, end in enumerate(self._ends) if end >= piece.first_frame and last[k] != NOBODY]
+            there = [k for k in range(len(last)) if last[k] != NOBODY]
+            alive = [k for k in there if self._ends[k] >= piece.first_frame or self._goes_on(last[k], piece)]
             links = [(k, self._link(last[k], q)) for k in alive]
             costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
         shows = len(piece.worn) >= self._settings.looks_min
@@ -131,6 +132,10 @@ class _Linker:
             worn = dressed[:k] + (q,) + dressed[k + 1 :] if shows else dressed
             out.append(_Hypothesis(now, worn, hypothesis.cost + cost, (hypothesis.owners, k)))
         return out
+
+    def _goes_on(self, p: int, piece: Piece) -> bool:
+        """Whether a piece is the next of the same track: who was given one may keep to it when his own track has ended."""
+        return self._pieces[p].which == piece.which and self._pieces[p].stop == piece.start
 
     def _link(self, p: int, q: int) -> float:
         """What way, sizes and a change of track speak against it that one piece follows another; infinite if it cannot."""

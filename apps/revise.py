@@ -7,6 +7,7 @@ have been. Such rows are struck. They are gaps then, which the fit bridges.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -111,15 +112,26 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
     way across that gap and nearer to it than to the straight way across the row's own track. In the first and the last
     `lost_s` of a longer gap, and as soon after the other's last row or before his first, it goes if it lies so near his way
     straight on, and nearer than to its own track's; and so does the rest of a stretch on the same body that ends within
-    `absence_s`.
+    `absence_s`. At last go the rows between two struck stretches, if they are fewer than those and last `lost_s` at most.
     """
-    kept, count, fresh = list(tracks), 0, int(settings.absence_s > 0)
+    kept, fresh = list(tracks), settings.absence_s > 0
     while fresh:  # a row struck at the end of a gap moves the way across it
         struck = [_misplaced(track, [other for other in kept if other is not track], settings) for track in kept]
         kept = [keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(kept, struck, strict=True)]
-        fresh = sum(int(rows.sum()) for rows in struck)
-        count += fresh
-    return kept, count
+        fresh = any(rows.any() for rows in struck)
+    kept = [_without_islands(before, after, settings.lost_s) for before, after in zip(tracks, kept, strict=True)]
+    return kept, sum(len(before.frame) - len(after.frame) for before, after in zip(tracks, kept, strict=True))
+
+
+def _without_islands(before: Track, after: Track, longest_s: float) -> Track:
+    """A track, of which rows were struck, without the few that are left between two struck stretches."""
+    struck = ~np.isin(before.frame, after.frame)
+    edges = np.flatnonzero(np.diff(struck)) + 1
+    runs = [(int(a), int(b)) for a, b in itertools.pairwise([0, *edges, len(struck)])]
+    for (a, b), (c, d), (e, f) in zip(runs, runs[1:], runs[2:], strict=False):
+        if struck[a] and d - c < b - a + f - e and before.time_s[d] - before.time_s[c] <= longest_s:
+            after = keep_rows(after, ~np.isin(after.frame, before.frame[c:d]))
+    return after
 
 
 def _misplaced(track: Track, others: Sequence[Track], settings: ReviseSettings) -> NDArray[np.bool_]:

@@ -208,6 +208,15 @@ def test_nobody_is_given_anything_after_the_end_of_his_own_track():
     assert_same(mended, [far, other, third])
 
 
+def test_who_was_given_another_s_rows_keeps_to_them_when_his_own_track_has_ended():
+    """Both had gone over to one another, the second is lost soon after, and the first has a gap then."""
+    tracks, looks = exchanged(*TRUE, 40), exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    tracks = [gone(tracks[0], 46, 47), gone(tracks[1], 45, FRAMES)]
+    mended, changes = undone(tracks, looks)
+    assert changes == [(1, 2, 40), (2, 1, 40)]
+    assert_same(mended, [gone(TRUE[0], 45, FRAMES), gone(TRUE[1], 46, 47)])
+
+
 def test_nobody_is_given_anything_over_a_cut():
     near, far = (gone(sized(t, s), 38, 43) for t, s in zip(TRUE, (100.0, 70.0), strict=True))
     looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 41)

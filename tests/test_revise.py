@@ -109,6 +109,16 @@ def test_a_stretch_on_another_s_body_goes_as_a_whole_if_it_ends(back, goes_on):
     assert set(range(9, 15)).isdisjoint(kept.frame) == goes_on
 
 
+def test_a_few_rows_between_two_struck_stretches_go_too():
+    """In the middle of the gap the taken rows lie where nobody is expected; as many as at its sides together are kept."""
+    for middle, struck in ((range(14, 15), list(GAP)), (range(13, 16), [12, 16])):
+        taken = laid_on(walker(2, 140, -3), walker(1, 0, 3), GAP)
+        taken.xy_px[np.isin(taken.frame, middle)] += [0.0, 60.0]
+        (_, behind), count = strike_misplaced([FRONT, taken], ReviseSettings())
+        assert sorted(set(range(FRAMES)) - set(behind.frame.tolist())) == struck
+        assert count == len(struck)
+
+
 def test_who_stands_where_another_was_lost_is_kept_if_he_stood_there_before():
     beside = walker(2, 4, 3)
     tracks, count = strike_misplaced([walker(1, 0, 3, without=range(5, 35)), beside], ReviseSettings())
