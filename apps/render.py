@@ -22,6 +22,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Render clothed people with exact labels.")
     commands = parser.add_subparsers(dest="command", required=True)
     stills = commands.add_parser("stills", help="labelled crops of people in shards (format: training/synthetic/rendered.py)")
+    _add_still_arguments(stills)
+    clip = commands.add_parser("clip", help="a video with truth beside it (format: training/synthetic/clips.py)")
+    _add_clip_arguments(clip)
+    for command in (stills, clip):
+        command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
+        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
+        command.add_argument(
+            "--part", choices=("train", "test"), default="train", help="share of bodies, motions and backgrounds"
+        )
+    return parser
+
+
+def _add_still_arguments(stills: argparse.ArgumentParser) -> None:
     stills.add_argument("--count", type=int, required=True, help="pictures to make")
     stills.add_argument("--size", type=int, default=320, metavar="PX", help="side of the square pictures (default 320)")
     stills.add_argument(
@@ -54,15 +67,6 @@ def _parser() -> argparse.ArgumentParser:
     stills.add_argument(
         "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the shards; finished ones are kept"
     )
-    clip = commands.add_parser("clip", help="a video with truth beside it (format: training/synthetic/clips.py)")
-    _add_clip_arguments(clip)
-    for command in (stills, clip):
-        command.add_argument("--assets", type=Path, metavar="DIR", help="asset pack (default $VIDEO3D_ASSETS)")
-        command.add_argument("--seed", type=int, default=0, help="the same seed gives the same result (default 0)")
-        command.add_argument(
-            "--part", choices=("train", "test"), default="train", help="share of bodies, motions and backgrounds"
-        )
-    return parser
 
 
 def _add_clip_arguments(clip: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import Camera
+from posecore.errors import InputError
 from posecore.oks import joints_box
 from training.cutouts import behind
 from training.samples import LABELS, PersonLabel, Sample, single, to_lift_frame
@@ -18,6 +20,44 @@ from training.synthetic.rendered import RenderedSample, load_rendered
 
 # By visibility code: outside the picture, behind another thing, behind the own body, visible.
 VISIBILITY_TRUST = np.array([0.0, 0.5, 0.7, 1.0], dtype=np.float32)
+
+
+LOOK_S = 15.0  # seconds between two looks for new shards
+
+
+class ArrivingShards:
+    """Samples of the shards in a folder, also of those that come while the training runs; a maker for training.mix.SourceMix.
+
+    Every worker looks for itself. A shard that is not whole yet is tried again at the next look; InputError if it has not grown
+    until then, and where there is none at all.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._samples: list[Sample] = []
+        self._known: set[Path] = set()
+        self._partial: dict[Path, int] = {}  # shards that could not be read, with their size then
+        self._looked_s = -np.inf
+
+    def __call__(self, rng: np.random.Generator) -> Sample:
+        """Any sample of the shards that are there."""
+        if time.monotonic() - self._looked_s > LOOK_S:
+            self._look()
+        if not self._samples:
+            raise InputError(f"rendered people '{self.folder}': no shard has arrived; one must be there when a training starts")
+        return self._samples[rng.integers(len(self._samples))]
+
+    def _look(self) -> None:
+        self._looked_s = time.monotonic()
+        for path in sorted(set(self.folder.glob("*.npz")) - self._known):
+            size = path.stat().st_size
+            try:
+                self._samples += load_rendered_samples(path)
+                self._known.add(path)
+            except InputError:
+                if self._partial.get(path) == size:
+                    raise
+                self._partial[path] = size
 
 
 def load_rendered_samples(path: Path) -> list[Sample]:

@@ -29,7 +29,7 @@ from training.mpi_inf_3dhp import has_test_set, load_mpi_inf_3dhp, load_mpi_inf_
 from training.people import load_people
 from training.pose_task import PoseLesson, PoseTask
 from training.pretrained import load_imagenet
-from training.rendered import load_rendered_samples
+from training.rendered import ArrivingShards, load_rendered_samples
 from training.samples import Sample
 from training.scenes import SceneConfig, SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
@@ -48,6 +48,7 @@ class DataFolders:
     )
     backgrounds: str = "backgrounds"  # pictures without people; one in five is held out
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
+    arriving: bool = False  # the lifter takes up shards also while it trains, each when it is there
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     assets: str = ""  # asset pack to render people from while training, in the workers (a GPU's machine has cores to spare)
     mpi_inf_3dhp: str = ""  # MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
@@ -101,7 +102,7 @@ RUNS: dict[str, Run] = {"shared": SharedRun(), "lift3d": LiftRun(), "pose2d": Po
 def crop_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sample]]:
     """Training and validation samples of single people."""
     train, val = photo_samples(root, data) if data.people else ([], [])
-    if data.rendered:
+    if data.rendered and not data.arriving:
         train += load_rendered_samples(root / data.rendered)
     if data.rendered_val:
         val += load_rendered_samples(root / data.rendered_val)
@@ -126,6 +127,8 @@ def lift_lessons(root: Path, data: DataFolders, shares: SourceShares) -> tuple[l
     photos = fully_labelled(root / data.coco, held_out=False) if data.coco and shares.coco > 0 else []
     backgrounds = background_files(root / data.backgrounds, held_out=False) if data.mpi_inf_3dhp and data.backgrounds else []
     makers: dict[str, Maker] = {}
+    if data.rendered and data.arriving:
+        makers["rendered"] = ArrivingShards(root / data.rendered)
     if data.assets:
         from training.live import LiveStudio  # needs the extra `render`
 

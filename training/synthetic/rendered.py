@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -78,9 +79,9 @@ def load_rendered(path: str | Path) -> list[RenderedSample]:
 
 def _load_shard(path: Path) -> list[RenderedSample]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             raw = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, BadZipFile) as error:
         raise InputError(f"rendered people '{path}': not a readable .npz shard ({error}); write it again") from None
     if int(raw.get("version", 0)) != VERSION or tuple(raw["joints"]) != JOINTS:
         raise InputError(f"rendered people '{path}': expected format {VERSION} with {len(JOINTS)} joints; write it again")

@@ -1,0 +1,81 @@
+"""Shards of rendered people that come while a training runs."""
+
+import numpy as np
+import pytest
+
+from posecore.camera import Camera
+from posecore.errors import InputError
+from training import rendered
+from training.lift_task import SourceShares
+from training.rendered import ArrivingShards
+from training.runs import DataFolders, crop_samples, lift_lessons
+from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, load_rendered
+
+CAMERA = Camera(np.array([[100.0, 0, 32], [0, 100.0, 32], [0, 0, 1]]), (64, 64))
+
+
+def write(path, seed):
+    """A shard of one picture, told by its seed."""
+    rng, writer = np.random.default_rng(seed), ShardWriter()
+    xyz = rng.normal([0, 0, 4], [0.3, 0.5, 0.2], (len(JOINTS), 3))
+    person = PersonLabel(rng.uniform(5, 60, (len(JOINTS), 2)), xyz, np.full(len(JOINTS), 3, np.uint8), 1.7)
+    writer.add(np.full((64, 64, 3), 10 * seed, np.uint8), 90, CAMERA, [person], np.ones((64, 64), np.uint8))
+    writer.save(path, seed)
+
+
+def drawn(maker, count=60):
+    rng = np.random.default_rng(0)
+    return {maker(rng).key for _ in range(count)}
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """A look at every sample."""
+    monkeypatch.setattr(rendered, "LOOK_S", -1.0)
+
+
+def test_a_shard_is_taken_up_when_it_is_there(tmp_path, at_once):
+    write(tmp_path / "a.npz", 1)
+    maker = ArrivingShards(tmp_path)
+    assert drawn(maker) == {"a.npz:0"}
+    write(tmp_path / "b.npz", 2)
+    assert drawn(maker) == {"a.npz:0", "b.npz:0"}
+
+
+def test_between_two_looks_nothing_is_read(tmp_path):
+    write(tmp_path / "a.npz", 1)
+    maker = ArrivingShards(tmp_path)
+    drawn(maker, 1)
+    write(tmp_path / "b.npz", 2)
+    assert drawn(maker) == {"a.npz:0"}
+
+
+def test_half_a_shard_waits_until_it_is_whole_and_what_stays_broken_is_named(tmp_path, at_once):
+    write(tmp_path / "a.npz", 1)
+    write(tmp_path / "b.npz", 2)
+    whole = (tmp_path / "b.npz").read_bytes()
+    (tmp_path / "b.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a readable"):
+        load_rendered(tmp_path / "b.npz")
+    maker, rng = ArrivingShards(tmp_path), np.random.default_rng(0)
+    assert maker(rng).key == "a.npz:0"
+    (tmp_path / "b.npz").write_bytes(whole)
+    assert drawn(maker) == {"a.npz:0", "b.npz:0"}
+    (tmp_path / "c.npz").write_bytes(whole[:100])
+    maker(rng)
+    with pytest.raises(InputError, match=r"c\.npz"):
+        maker(rng)
+
+
+def test_without_any_shard_a_training_cannot_start(tmp_path):
+    with pytest.raises(InputError, match="no shard has arrived"):
+        ArrivingShards(tmp_path)(np.random.default_rng(0))
+
+
+def test_a_run_reads_them_as_one_source_or_as_a_maker(tmp_path):
+    write(tmp_path / "a.npz", 1)
+    stored = DataFolders(people="", coco="", backgrounds="", rendered=str(tmp_path))
+    coming = DataFolders(people="", coco="", backgrounds="", rendered=str(tmp_path), arriving=True)
+    assert [len(crop_samples(tmp_path, data)[0]) for data in (stored, coming)] == [1, 0]
+    makers = [lift_lessons(tmp_path, data, SourceShares())[1].makers for data in (stored, coming)]
+    assert [list(m) for m in makers] == [[], ["rendered"]]
