@@ -29,7 +29,7 @@ class ClothesSettings:
     away_s: float = 3.0  # seconds for which he may have been away; 0 never joins
     away_sizes: float = 2.0  # sizes of his body that he may have gone in each of them, and half a size besides
     apart: float = 0.5  # sizes of a body; of people who are nearer, clothes may be the other's
-    looks_min: int = 2  # times that each must have been seen alone, before and after
+    looks_min: int = 1  # times that each must have been seen alone, before and after
 
 
 def rejoin(

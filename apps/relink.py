@@ -31,6 +31,7 @@ CROWDED = 0.25  # what clothes seen in a crowd weigh; they are mostly those of w
 HYPOTHESES = 30  # kept after every piece
 GLIMPSE = 2  # rows of a stretch that may be nobody's
 NOBODY = -1
+AFTER_END_S = 0.5  # since the end of somebody's own track, in which another's rows may be found to be his
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def relink(
     """The tracks with every piece at the person whose it most likely is, and (person, other, frame) wherever one goes on from
     there in rows that had carried another's number.
 
-    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing after its end.
+    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing anew long after its end.
     """
     pieces = cut_tracks(tracks, looks)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
@@ -88,7 +89,8 @@ class _Linker:
 
     def __init__(self, pieces: Sequence[Piece], clip: Clip, settings: RelinkSettings) -> None:
         self._pieces, self._clip, self._settings = pieces, clip, settings
-        self._ends = [max(p.last_frame for p in pieces if p.which == k) for k in range(len({p.which for p in pieces}))]
+        tracks = {piece.which: piece.track for piece in pieces}
+        self._ends_s = [float(tracks[k].time_s[-1]) for k in range(len(tracks))]
         self._links: dict[tuple[int, int], float] = {}
         self._odds: dict[tuple[int, int], float] = {}
 
@@ -118,9 +120,7 @@ class _Linker:
         if piece.start == 0:
             costs = [(piece.which, 0.0)]
         else:
-            there = [k for k in range(len(last)) if last[k] != NOBODY]
-            alive = [k for k in there if self._ends[k] >= piece.first_frame or self._goes_on(last[k], piece)]
-            links = [(k, self._link(last[k], q)) for k in alive]
+            links = [(k, self._link(p, q)) for k, p in enumerate(last) if p != NOBODY and self._may_take(k, p, piece)]
             costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
         shows = len(piece.worn) >= self._settings.looks_min
         out = []
@@ -133,9 +133,10 @@ class _Linker:
             out.append(_Hypothesis(now, worn, hypothesis.cost + cost, (hypothesis.owners, k)))
         return out
 
-    def _goes_on(self, p: int, piece: Piece) -> bool:
-        """Whether a piece is the next of the same track: who was given one may keep to it when his own track has ended."""
-        return self._pieces[p].which == piece.which and self._pieces[p].stop == piece.start
+    def _may_take(self, k: int, p: int, piece: Piece) -> bool:
+        """Whether somebody's own track is alive or has only just ended, or else a piece goes on from his last one."""
+        alive = piece.track.time_s[piece.start] - self._ends_s[k] <= AFTER_END_S
+        return bool(alive) or (self._pieces[p].which == piece.which and self._pieces[p].stop == piece.start)
 
     def _link(self, p: int, q: int) -> float:
         """What way, sizes and a change of track speak against it that one piece follows another; infinite if it cannot."""

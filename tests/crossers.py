@@ -1,5 +1,7 @@
 """People who walk past each other in a made-up clip, and what they wear: for the tests of who is who."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from apps.followed import Looks
@@ -24,3 +26,14 @@ def walker(person, start_px, speed_px, down_px=0.0, frames=range(FRAMES)):
 def dressed(colour, every=2, seed=0, frames=range(FRAMES)):
     frame = np.array(frames)[::every]
     return Looks(frame, colour + np.random.default_rng(seed).normal(0, 3, (len(frame), 3, 3)))
+
+
+def exchanged(one, other, frame):
+    """Two tracks or looks with each other's rows from a frame on."""
+
+    def joined(a, b):
+        names = [name for name in vars(a) if name != "person"]
+        rows = {n: np.concatenate([getattr(a, n)[a.frame < frame], getattr(b, n)[b.frame >= frame]]) for n in names}
+        return replace(a, **rows)
+
+    return joined(one, other), joined(other, one)

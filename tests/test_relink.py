@@ -11,20 +11,9 @@ from apps.followed import Looks
 from apps.pieces import cut_tracks
 from apps.relink import RelinkSettings, clothes_odds, jump, relink
 from pose2d.motion import body_size_px
-from tests.crossers import BLUE, BODY_PX, CLIP, FRAMES, GREEN, RATE, RED, dressed, walker
+from tests.crossers import BLUE, BODY_PX, CLIP, FRAMES, GREEN, RATE, RED, dressed, exchanged, walker
 
 SETTINGS = RelinkSettings()
-
-
-def exchanged(one, other, frame):
-    """Two tracks or looks with each other's rows from a frame on."""
-
-    def joined(a, b):
-        names = [name for name in vars(a) if name != "person"]
-        rows = {n: np.concatenate([getattr(a, n)[a.frame < frame], getattr(b, n)[b.frame >= frame]]) for n in names}
-        return replace(a, **rows)
-
-    return joined(one, other), joined(other, one)
 
 
 # They meet in frame 40; the bodies are half a size apart for some ten frames around it.
