@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dgemm
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 Floats = NDArray[np.float64]
@@ -74,5 +74,5 @@ def decompose(block: Floats, following: Floats, second: Floats, diagonal: Floats
         if t + 1 < frames:
             under[t] = P[:D] = (following[t] - last[D:, :D]) @ turned
             np.multiply(second[t][:, None], turned, out=P[D:])
-            last, before = dgemm(1.0, P.T, P.T, trans_a=1), last
+            last, before = dsyrk(1.0, P.T, trans=1, lower=1), last  # of which the lower triangle is all that is needed
     return Factor(inverse, under, second)
