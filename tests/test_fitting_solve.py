@@ -21,7 +21,7 @@ from tests.people_in_motion import BODY, CAMERA, HEIGHT_M, seen, swaying_pose, t
 TIME = np.arange(60) / 30
 XYZ = truth(TIME)
 NO_FLOOR = FitSettings(contact=False, floor=False)
-QUIET = FitSettings(contact=False, floor=False, prior=0.0, pixel_sigma_px=0.5, pixel_sigma_body=0.0)
+QUIET = FitSettings(contact=False, floor=False, prior=0.0, hinge_prior=0.0, pixel_sigma_px=0.5, pixel_sigma_body=0.0)
 
 
 @pytest.fixture(scope="module")
