@@ -129,7 +129,8 @@ class Followed:
         return Looks(frames, np.array([colours for _, colours in self.looks], dtype=np.float64).reshape(-1, 3, 3))
 
     def track(self, number: int) -> Track:
-        """His rows, every joint at that of its places that fits the motion, and without trust where none does."""
+        """His rows, every joint at that of its places that fits the motion, without trust where none does; float32, as the
+        stage file keeps them."""
         frames, times = np.array(self.frames, dtype=np.int64), np.array(self.times_s)
         best, second = (Track(number, frames, times, *_split(self.rows.array[:, k])) for k in (0, 1))
         return doubt_spikes(choose_places(best, second))

@@ -53,7 +53,7 @@ def revise(
     joins += filled + again
     warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
     number = {old.person: new.person for old in linked for new in tracks if len(_shared_frames(old, new))}
-    warnings += _told([(number[person], number[other], frame) for person, other, frame in changes])
+    warnings += _told([(number.get(a, a), number.get(b, b), frame) for a, b, frame in changes])
     tracks, struck = strike_misplaced(tracks, settings)
     if struck:
         warnings.append(f"rows struck in which one person lay where another must have been: {struck}")

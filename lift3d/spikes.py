@@ -8,7 +8,7 @@ second. What was seen there is left in place and loses its score, so that nothin
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,13 @@ def doubt_spikes(track: Track) -> Track:
 def _spikes(xy: Floats, time_s: Floats) -> list[tuple[int, int]]:
     """Rows (start, stop) of one joint's way (T, 2) in heights, between a jump and the first jump that leads back."""
     step = np.linalg.norm(np.diff(xy, axis=0), axis=1)
-    jumps = (np.flatnonzero(step > JUMP * np.maximum(30 * np.diff(time_s), 1.0)) + 1).tolist()
+    jumps = np.flatnonzero(step > JUMP * np.maximum(30 * np.diff(time_s), 1.0)) + 1
+    last = np.searchsorted(time_s[jumps], time_s[jumps - 1] + LONGEST_S, side="right")  # of the jumps that may lead back
     found: list[tuple[int, int]] = []
-    for k, start in enumerate(jumps):
+    for k, start in enumerate(jumps.tolist()):
         if not found or start > found[-1][1]:
-            later = (stop for stop in jumps[k + 1 :] if time_s[stop] - time_s[start - 1] <= LONGEST_S)
-            found += [(start, stop) for stop in later if _leads_back(xy, time_s, start, stop)][:1]
+            back = (stop for stop in jumps[k + 1 : last[k]].tolist() if _leads_back(xy, time_s, start, stop))
+            found += [(start, stop) for stop in islice(back, 1)]
     return found
 
 
