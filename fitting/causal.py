@@ -8,7 +8,7 @@ default: a window weighs its measurements itself, without their delay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class CausalSettings:
 
     window_s: float = 0.4  # how far back the fit looks; longer is calmer and slower
     window_frames: int = 12  # and at most so many frames
+    prior_gain: float = 2.0  # on the pull to the middle of every joint's range: so few frames know less of a body than a clip
     first_steps: int = 8  # Gauss-Newton steps for the first frame of a person
     filter_inputs: bool = False  # VNect's 1-Euro filters on 2D and local 3D
     image_cutoff_hz: float = 1.7  # VNect's 1.7 and 0.3 (1/px)
@@ -70,7 +71,8 @@ class CausalFitter:
         bone_length_m: Floats | None = None,
     ) -> None:
         self.camera, self.height_m = camera, height_m
-        self.settings, self.causal = settings or FitSettings(), causal or CausalSettings()
+        self.causal, s = causal or CausalSettings(), settings or FitSettings()
+        self.settings = replace(s, prior=self.causal.prior_gain * s.prior, hinge_prior=self.causal.prior_gain * s.hinge_prior)
         self.bone_length_m = prior_lengths(height_m) if bone_length_m is None else bone_length_m
         self._forget()
 

@@ -1,5 +1,7 @@
 """The causal fit: it agrees with the whole-clip fit on clean data, bridges short absences, and its filter is 1-Euro's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,8 +23,8 @@ def row(track: Track, t: int) -> Pose3D:
     return Pose3D(track.xy_px[t], track.score[t], track.xyz_m[t], track.sigma_m[t])
 
 
-def run(track: Track, causal: CausalSettings | None = None) -> np.ndarray:
-    fitter = CausalFitter(CAMERA, HEIGHT_M, SETTINGS, causal)
+def run(track: Track, causal: CausalSettings | None = None, settings: FitSettings = SETTINGS) -> np.ndarray:
+    fitter = CausalFitter(CAMERA, HEIGHT_M, settings, causal)
     frames = [fitter.update(track.time_s[t], row(track, t)) for t in range(len(track.frame))]
     return np.array([frame.xyz_m for frame in frames if frame is not None])
 
@@ -37,6 +39,14 @@ def test_agrees_with_the_whole_clip_on_clean_data():
 def test_noise_is_reduced(filtered):
     track = seen(XYZ, TIME, 3.0, 0.06)
     assert mpjpe_mm(run(track, CausalSettings(filter_inputs=filtered))[10:], XYZ[10:], 14) < 60
+
+
+def test_the_gain_is_on_both_pulls():
+    track = seen(XYZ, TIME, 3.0, 0.06)
+    stronger = replace(SETTINGS, prior=2 * SETTINGS.prior, hinge_prior=2 * SETTINGS.hinge_prior)
+    gained, told = run(track, CausalSettings(prior_gain=2.0)), run(track, CausalSettings(prior_gain=1.0), stronger)
+    np.testing.assert_array_equal(gained, told)
+    assert np.abs(gained - run(track, CausalSettings(prior_gain=1.0))).max() > 1e-3
 
 
 def test_looks_only_back():
