@@ -66,7 +66,7 @@ def _returns(
 def _may_be(went: Track, came: Track, clip: Clip, settings: ClothesSettings) -> bool:
     """Whether somebody can have gone, inside the picture, from where one was seen last to where another was seen first."""
     away_s = came.time_s[0] - went.time_s[-1]
-    if not 0 < away_s <= settings.away_s or any(went.frame[-1] < cut <= came.frame[0] for cut in clip.cuts):
+    if not 0 < away_s <= settings.away_s or clip.has_cut(int(went.frame[-1]), int(came.frame[0])):
         return False
     (x0, y0, size0), (x1, y1, size1) = (places_of(t, t.frame[[row]])[:, 0] for t, row in ((went, -1), (came, 0)))
     size, width = max(size0, size1), clip.camera.size_wh[0]

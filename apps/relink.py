@@ -153,7 +153,7 @@ class _Linker:
         if one.last_frame >= other.first_frame:
             return False
         away_s = other.track.time_s[other.start] - one.track.time_s[one.stop - 1]
-        cut = any(one.last_frame < c <= other.first_frame for c in self._clip.cuts)
+        cut = self._clip.has_cut(one.last_frame, other.first_frame)
         return one.which == other.which or (away_s <= self._settings.away_s and not cut)
 
     def _told(self, p: int, q: int) -> float:

@@ -35,6 +35,10 @@ class Clip:
     camera: Camera
     cuts: tuple[int, ...] = ()
 
+    def has_cut(self, before: int, after: int) -> bool:
+        """Whether a new scene begins after frame `before` and no later than frame `after`."""
+        return any(before < cut <= after for cut in self.cuts)
+
 
 def write_tracks(path: Path, clip: Clip, tracks: Sequence[Track]) -> None:
     """tracks.npz: the clip's frame times, rate, camera and cuts, and every person's track, bit for bit."""

@@ -195,3 +195,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_cut_lies_between_two_frames_of_two_scenes():
+    clip = stages.Clip(np.arange(9) / 10, 10.0, camera_from_fov((64, 48), 54.0, "test"), cuts=(3, 7))
+    told = [(a, b) for a in range(9) for b in range(a, 9) if clip.has_cut(a, b)]
+    scene = [0, 0, 0, 1, 1, 1, 1, 2, 2]
+    assert told == [(a, b) for a in range(9) for b in range(a, 9) if scene[a] != scene[b]]
