@@ -11,13 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from apps.apparent_size import Sizes, leap
 from apps.clothes import ENOUGH, same_person_odds
-from apps.followed import Looks, apart_px, keep_rows
+from apps.followed import Looks, apart_px, keep_rows, merged
 from apps.pieces import Piece, cut_tracks
 from pose2d.appearance import look_log_odds
 from pose2d.motion import nan_median
@@ -48,23 +49,29 @@ class RelinkSettings:
 
 def relink(
     tracks: Sequence[Track], looks: Sequence[Looks], clip: Clip, settings: RelinkSettings
-) -> tuple[list[Track], list[tuple[int, int, int]]]:
-    """The tracks with every piece at the person whose it most likely is, and (person, other, frame) wherever one goes on from
-    there in rows that had carried another's number.
+) -> tuple[list[Track], list[Looks], list[tuple[int, int, int]]]:
+    """The tracks with every piece at the person whose it most likely is, the looks of their frames, and (person, other, frame)
+    wherever one goes on from there in rows that had carried another's number.
 
     looks: one per track. Everybody keeps the first piece of his own track, and is given nothing anew long after its end.
     """
     pieces = cut_tracks(tracks, looks)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
-    out, changes = [], []
+    out, worn, changes = [], [], []
     for k, track in enumerate(tracks):
         mine = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == k]
         same = all((owner == k) == (piece.which == k) for owner, piece in zip(owners, pieces, strict=True))
         out.append(track if same else _joined(track, mine))
+        worn.append(reduce(merged, [_looks_in(piece, looks[piece.which]) for piece in mine]))
         for before, after in itertools.pairwise(mine):
             if before.which != after.which != k:
                 changes.append((track.person, tracks[after.which].person, after.first_frame))
-    return out, sorted(changes, key=lambda change: change[2])
+    return out, worn, sorted(changes, key=lambda change: change[2])
+
+
+def _looks_in(piece: Piece, looks: Looks) -> Looks:
+    """Of the looks at a piece's track those in its frames."""
+    return keep_rows(looks, np.isin(looks.frame, piece.track.frame[piece.start : piece.stop]))
 
 
 def _joined(track: Track, pieces: Sequence[Piece]) -> Track:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,31 +47,21 @@ def revise(
     """
     tracks, looks, filled = fill_gaps(tracks, looks, settings)
     tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
-    linked, changes = relink(tracks, looks, clip, linking)
-    tracks, _, again = rejoin(linked, _looks_of(linked, tracks, looks), clip, clothes)  # who has lost rows may go on elsewhere
+    linked, looks, changes = relink(tracks, looks, clip, linking)
+    tracks, _, again = rejoin(linked, looks, clip, clothes)  # who has lost rows may go on elsewhere
     joins += filled + again
     warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
-    number = {old.person: new.person for old in linked for new in tracks if len(_shared_frames(old, new))}
-    warnings += _told([(number.get(a, a), number.get(b, b), frame) for a, b, frame in changes])
+    number = {old.person: new.person for old in linked for new in tracks if _begins_in(old, new)}
+    warnings += _told([(number[a], number[b], frame) for a, b, frame in changes])
     tracks, struck = strike_misplaced(tracks, settings)
     if struck:
         warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
     return tracks, warnings
 
 
-def _shared_frames(one: Track, other: Track) -> NDArray[np.int64]:
-    """Frames in which two tracks have the same row."""
-    frames, mine, his = np.intersect1d(one.frame, other.frame, return_indices=True)
-    same = (one.xy_px[mine] == other.xy_px[his]) | np.isnan(one.xy_px[mine])
-    return np.asarray(frames[same.all(axis=(1, 2))], dtype=np.int64)
-
-
-def _looks_of(after: Sequence[Track], before: Sequence[Track], looks: Sequence[Looks]) -> list[Looks]:
-    """What people wore after rows have changed hands: a look goes with the row of its frame."""
-    return [
-        reduce(merged, [keep_rows(k, np.isin(k.frame, _shared_frames(new, old))) for old, k in zip(before, looks, strict=True)])
-        for new in after
-    ]
+def _begins_in(track: Track, other: Track) -> bool:
+    """Whether the other has a track's first row."""
+    return any(np.array_equal(xy_px, track.xy_px[0], equal_nan=True) for xy_px in other.xy_px[other.frame == track.frame[0]])
 
 
 def _told(changes: Sequence[tuple[int, int, int]]) -> list[str]:

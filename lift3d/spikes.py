@@ -1,7 +1,7 @@
 """Joints that jump away and come back at once were never there.
 
 A folded forearm before the upper arm, a foot behind the other: for a few frames a network takes something else for the joint,
-and is as sure as ever. In one frame nothing tells; in time it shows, for a body does not go that way and back in a tenth of a
+and is little less sure. In one frame nothing tells; in time it shows, for a body does not go that way and back in a tenth of a
 second. What was seen there is left in place and loses its score, so that nothing rests on it and who reads it is warned.
 """
 
@@ -13,12 +13,12 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
-from lift3d.choice import height_px
+from lift3d.choice import LIMBS, height_px
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
-LIMBS = {"shoulder": ("elbow", "wrist", "hand"), "hip": ("knee", "ankle", "toe")}
+ROOTS = ("shoulder", "hip")  # what the LIMBS hang on
 JUMP = 0.08  # of the person's height in the picture, within a frame of 1/30 s or less
 BESIDE = 0.06  # of it: how far off the way between before and after a joint lies all the while
 LONGEST_S = 0.2  # from the last frame before to the first after
@@ -32,7 +32,7 @@ def doubt_spikes(track: Track) -> Track:
     Their motion is looked at relative to the shoulder or the hip.
     """
     score, height, skeleton = track.score.copy(), height_px(track.xy_px), load_skeleton("vnect21")
-    for side, (root, names) in product(("left", "right"), LIMBS.items()):
+    for side, (root, names) in product(("left", "right"), zip(ROOTS, LIMBS, strict=True)):
         for joint in skeleton.indices([f"{side}_{name}" for name in names]):
             xy = (track.xy_px[:, joint] - track.xy_px[:, skeleton.index(f"{side}_{root}")]) / height[:, None]
             for start, stop in _spikes(xy, track.time_s):

@@ -6,18 +6,19 @@ import numpy as np
 
 from apps.clothes import ClothesSettings
 from apps.followed import Looks, keep_rows
-from apps.relink import RelinkSettings
-from apps.revise import ReviseSettings, _looks_of, revise
+from apps.relink import RelinkSettings, relink
+from apps.revise import ReviseSettings, revise
 from tests.crossers import BLUE, CLIP, FRAMES, RED, dressed, exchanged, walker
 
 
 def test_a_look_goes_with_the_row_of_its_frame():
-    one, other = walker(1, 0, 3), walker(2, 300, -3)
-    looks = [Looks(np.arange(0, FRAMES, 3), np.full((27, 3, 3), colour)) for colour in (1.0, 2.0)]
-    mixed = exchanged(one, other, 20)
-    for track, (before, after) in zip(_looks_of(mixed, [one, other], looks), ((1.0, 2.0), (2.0, 1.0)), strict=True):
-        np.testing.assert_array_equal(track.frame, np.arange(0, FRAMES, 3))
-        np.testing.assert_array_equal(track.colours[:, 0, 0], np.where(track.frame < 20, before, after))
+    true = [walker(1, 0, 6), walker(2, 480, -6, 20)]
+    looks = exchanged(dressed(RED), dressed(BLUE, seed=1), 40)
+    _, worn, changes = relink(exchanged(*true, 40), looks, CLIP, RelinkSettings())
+    assert changes == [(1, 2, 40), (2, 1, 40)]
+    for look, own in zip(worn, (dressed(RED), dressed(BLUE, seed=1)), strict=True):
+        np.testing.assert_array_equal(look.frame, own.frame)
+        np.testing.assert_array_equal(look.colours, own.colours)
 
 
 def test_who_has_lost_his_rows_goes_on_under_his_old_number():
