@@ -36,6 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     pose.add_argument(
         "--composites", type=int, default=0, metavar="N", help="instead: N scenes of val people before held-out backgrounds"
     )
+    pose.add_argument("--close-ups", action="store_true", help="people: cut to the upper half of the body, as before a webcam")
     pose.add_argument(
         "--data", type=Path, help="folder of that set; with --composites the one that holds people/ and backgrounds/"
     )
@@ -61,7 +62,7 @@ def run_pose2d(options: argparse.Namespace) -> dict[str, Any]:
     from apps.evaluate_pose2d import evaluate_detector
 
     where = (options.annotations, options.images, options.name, options.data)
-    return evaluate_detector(*where, options.weights, options.composites, options.held_out)
+    return evaluate_detector(*where, options.weights, options.composites, options.held_out, options.close_ups)
 
 
 def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:

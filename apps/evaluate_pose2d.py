@@ -19,13 +19,16 @@ def evaluate_detector(
     weights: Path | None,
     composites: int = 0,
     held_out_only: bool = False,
+    close: bool = False,
 ) -> dict[str, float]:
     """Figures on an annotation file and its pictures, or on the set `name` ('people', 'synthetic') in the folder `data`, or on
-    `composites` scenes made of the folders people and backgrounds in `data`."""
+    `composites` scenes made of the folders people and backgrounds in `data`; `close`: on the upper halves of 'people'."""
     if not (annotations and images) and not (data and (name or composites)):
         raise InputError(
             "say what to evaluate on: --annotations FILE --images DIR, --set people --data DIR, or --composites N --data DIR"
         )
+    if close and name != "people":
+        raise InputError("--close-ups are cut out of the people photos; say --set people --data DIR as well")
     from pose2d.estimator import PoseEstimator
 
     if annotations and images:
@@ -34,12 +37,13 @@ def evaluate_detector(
         assert data is not None
         return evaluate_composites(PoseEstimator(weights).detect, data, composites)
     from training.coco_eval import evaluate_samples
+    from training.held_out import close_ups
     from training.people import load_people
     from training.rendered import load_rendered_samples
 
     assert data is not None
     samples = load_people(data, "val") if name == "people" else load_rendered_samples(data)
-    return evaluate_samples(PoseEstimator(weights).detect, samples)
+    return evaluate_samples(PoseEstimator(weights).detect, close_ups(samples) if close else samples)
 
 
 def evaluate_coco(detect: Detect, annotations: Path, images: Path, held_out_only: bool = False) -> dict[str, float]:

@@ -135,7 +135,7 @@ def test_a_card_names_what_the_weights_were_made_from():
 
 def test_an_asset_pack_that_is_none_is_one_clear_line(tmp_path):
     with pytest.raises(InputError, match="asset pack") as error:
-        lift_lessons(tmp_path, DataFolders(assets="nothing"), SourceShares())
+        lift_lessons(tmp_path, DataFolders(backgrounds="", assets="nothing"), LiftLesson())
     assert "\n" not in str(error.value)
 
 

@@ -6,7 +6,7 @@ import pytest
 from posecore.camera import Camera
 from posecore.errors import InputError
 from training import rendered
-from training.lift_task import SourceShares
+from training.lift_task import LiftLesson
 from training.rendered import ArrivingShards
 from training.runs import DataFolders, crop_samples, lift_lessons
 from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, load_rendered
@@ -77,5 +77,5 @@ def test_a_run_reads_them_as_one_source_or_as_a_maker(tmp_path):
     stored = DataFolders(people="", coco="", backgrounds="", rendered=str(tmp_path))
     coming = DataFolders(people="", coco="", backgrounds="", rendered=str(tmp_path), arriving=True)
     assert [len(crop_samples(tmp_path, data)[0]) for data in (stored, coming)] == [1, 0]
-    makers = [lift_lessons(tmp_path, data, SourceShares())[1].makers for data in (stored, coming)]
+    makers = [lift_lessons(tmp_path, data, LiftLesson())[1].makers for data in (stored, coming)]
     assert [list(m) for m in makers] == [[], ["rendered"]]

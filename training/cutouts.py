@@ -16,6 +16,7 @@ from training.samples import PersonLabel, Sample
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
+LEAST_SHOWN = 6  # known joints of what a close-up is to show, without which it shows the whole person
 BESIDE_SIZE_SD, BESIDE_SD = 0.15, (0.2, 0.06)  # log size; offset to the side and down, of the longer side
 EDGE_PX = 0.8  # standard deviation of a cut-out's soft edge
 
@@ -32,19 +33,29 @@ class CutOut:
 
 
 def cut_out(
-    sample: Sample, size: int, share: float, shift_px: NDArray, rng: np.random.Generator, augment: AugmentConfig
+    sample: Sample,
+    size: int,
+    share: float,
+    shift_px: NDArray,
+    rng: np.random.Generator,
+    augment: AugmentConfig,
+    shown: NDArray[np.bool_] | None = None,
 ) -> CutOut:
     """A photo's first person, turned and of changed colours.
 
-    share: the person's longer side as a share of the canvas; shift_px (2,): how far off the canvas's middle.
+    share: the longer side of the person's box as a share of the canvas; shift_px (2,): how far the box is off the canvas's
+    middle. With `shown` (26,) the box is that of these joints alone, where enough of them are known.
     """
     person = sample.people[0]
+    box = person.box_xyxy_px if shown is None else box_of(person, shown)
+    longer = float((box[2:] - box[:2]).max())
     rotation, flip = random_rotation(rng, augment), bool(rng.random() < 0.5)
-    matrix = similarity(Crop(_middle_px(person), longer_px(person) / share, size), rotation, flip)
+    matrix = similarity(Crop((box[:2] + box[2:]) / 2, longer / share, size), rotation, flip)
     matrix[:, 2] += shift_px
     rgb = change_colours(sample.read(), rng, augment)
     alpha = alpha_of(person.mask, matrix, size)
-    moved = only_cut_out(move_person(person, matrix, rotation, flip), alpha, CUT_OFF * share * size)
+    moved = move_person(person, matrix, rotation, flip)
+    moved = only_cut_out(moved, alpha, CUT_OFF * longer_px(person) / longer * share * size)
     return CutOut(warp(rgb, matrix, size).astype(np.float32), alpha, moved)
 
 
@@ -86,6 +97,13 @@ def beside(
 def longer_px(person: PersonLabel) -> float:
     """Longer side of the person's box."""
     return float((person.box_xyxy_px[2:] - person.box_xyxy_px[:2]).max())
+
+
+def box_of(person: PersonLabel, shown: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Box (x0, y0, x1, y1) of the known ones of some joints (26,); the person's own where fewer than LEAST_SHOWN are known."""
+    xy_px = person.xy_px[shown & (person.trust > 0)]
+    box = person.box_xyxy_px if len(xy_px) < LEAST_SHOWN else np.concatenate([xy_px.min(axis=0), xy_px.max(axis=0)])
+    return np.asarray(box, dtype=np.float64)
 
 
 def _middle_px(person: PersonLabel) -> NDArray[np.float64]:

@@ -12,15 +12,19 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posecore.errors import InputError
+from posecore.skeleton import halves
 from training.augment import AugmentConfig
 from training.coco import coco_layout, file_reader, load_coco
+from training.cutouts import LEAST_SHOWN, box_of
 from training.people import load_people
-from training.samples import PersonLabel, Sample
+from training.samples import LABELS, PersonLabel, Sample, single
 from training.scenes import PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
 
 ONE_IN = 5
+CLOSE_UP = 1.2  # side of a close-up over the longer side of the body's upper half
 SEED = 2026  # scene i is drawn from (SEED, i)
 TEST_SCENES = SceneConfig(
     size_px=368,
@@ -43,7 +47,8 @@ def background_files(folder: Path, held_out: bool) -> list[Path]:
     if not chosen:
         side = "held out" if held_out else "to train on"
         raise InputError(
-            f"no pictures (*.jpg) {side} in {folder}; composites need backgrounds, of which one in {ONE_IN} is held out"
+            f"no pictures (*.jpg) {side} in {folder}; people are set before such backgrounds, one in {ONE_IN} of them held out "
+            "(a lifter does without: --set data.backgrounds='')"
         )
     return chosen
 
@@ -71,16 +76,35 @@ def held_out_composites(people: Path, backgrounds: Path, count: int, sources: tu
     return [_sample(maker.make(np.random.default_rng([SEED, k])), f"composite {k}") for k in range(count)]
 
 
+def close_ups(samples: list[Sample]) -> list[Sample]:
+    """Photos of one person each, cut as before a webcam: a square CLOSE_UP times as large as the upper half of the body."""
+    upper = halves(LABELS.joints)[0]
+    return [_cut(s, box_of(s.people[0], upper)) for s in samples if (s.people[0].trust[upper] > 0).sum() >= LEAST_SHOWN]
+
+
+def _cut(sample: Sample, box: NDArray) -> Sample:
+    """What a photo shows of a square around a box, to whole pixels, with its first person."""
+    middle, reach = (box[:2] + box[2:]) / 2 + 0.5, CLOSE_UP * float((box[2:] - box[:2]).max()) / 2  # pixel 0 begins at -0.5
+    low, high = (np.clip(np.round(edge), 0, sample.size_wh).astype(int) for edge in (middle - reach, middle + reach))
+    (x0, y0), (x1, y1), read = low, high, sample.read
+    person = sample.people[0]
+    moved = replace(
+        person, xy_px=single(person.xy_px - low), box_xyxy_px=single(person.box_xyxy_px - np.tile(low, 2)), mask=None
+    )
+    people = (_within(moved, high - low),)
+    return replace(sample, size_wh=(int(x1 - x0), int(y1 - y0)), people=people, read=lambda: read()[y0:y1, x0:x1])
+
+
 def _sample(scene: Scene, key: str) -> Sample:
     rgb, size = scene.rgb, len(scene.rgb)
-    people = tuple(_within(person, size) for person in scene.people)
+    people = tuple(_within(person, np.array([size, size])) for person in scene.people)
     boxes = tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in scene.ignored_box_xyxy_px)
     return Sample(key, "composites", (size, size), people, lambda: rgb, True, boxes)
 
 
-def _within(person: PersonLabel, size: int) -> PersonLabel:
-    """As an annotator would have labelled the canvas: joints beyond its border are not there, the box ends at it."""
-    inside = np.all((person.xy_px > -0.5) & (person.xy_px < size - 0.5), axis=1)
+def _within(person: PersonLabel, size_wh: NDArray) -> PersonLabel:
+    """As an annotator would have labelled the picture: joints beyond its border are not there, the box ends at it."""
+    inside = np.all((person.xy_px > -0.5) & (person.xy_px < size_wh - 0.5), axis=1)
     trust = np.where(inside, person.trust, 0).astype(np.float32)
-    box = np.clip(person.box_xyxy_px, -0.5, size - 0.5).astype(np.float32)
+    box = np.clip(person.box_xyxy_px, -0.5, np.tile(size_wh, 2) - 0.5).astype(np.float32)
     return replace(person, trust=trust, box_xyxy_px=box)

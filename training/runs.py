@@ -22,7 +22,7 @@ from posecore.weights import load_weights, save_weights
 from training.augment import AugmentConfig
 from training.coco import file_reader, liftable_people
 from training.held_out import background_files, fully_labelled, held_out_composites
-from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
+from training.lift_task import LiftLesson, LiftTask, MoreLessons
 from training.loop import LoopConfig, Trainer
 from training.mix import Maker
 from training.mpi_inf_3dhp import has_test_set, load_mpi_inf_3dhp, load_mpi_inf_3dhp_test
@@ -122,10 +122,11 @@ def photo_samples(root: Path, data: DataFolders) -> tuple[list[Sample], list[Sam
     return train, [s for s in val if s.source != "lspet"] + [gymnasts[i] for i in some]
 
 
-def lift_lessons(root: Path, data: DataFolders, shares: SourceShares) -> tuple[list[Sample], MoreLessons]:
+def lift_lessons(root: Path, data: DataFolders, lesson: LiftLesson) -> tuple[list[Sample], MoreLessons]:
     """What the lifter learns from beside `crop_samples`: 2D photos of several people, other backgrounds, a renderer."""
-    photos = fully_labelled(root / data.coco, held_out=False) if data.coco and shares.coco > 0 else []
-    backgrounds = background_files(root / data.backgrounds, held_out=False) if data.mpi_inf_3dhp and data.backgrounds else []
+    photos = fully_labelled(root / data.coco, held_out=False) if data.coco and lesson.shares.coco > 0 else []
+    wanted = data.mpi_inf_3dhp or lesson.augment.elsewhere > 0
+    backgrounds = background_files(root / data.backgrounds, held_out=False) if wanted and data.backgrounds else []
     makers: dict[str, Maker] = {}
     if data.rendered and data.arriving:
         makers["rendered"] = ArrivingShards(root / data.rendered)
@@ -160,11 +161,11 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
     network: nn.Module
     if isinstance(run, SharedRun):
         network = SharedNetwork(run.lesson.lift.network, run.lesson.pose)
-        flat, more = lift_lessons(root, run.data, run.lesson.lift.shares)
+        flat, more = lift_lessons(root, run.data, run.lesson.lift)
         task = SharedTask(train + flat, val, run.lesson, workers, more)
     elif isinstance(run, LiftRun):
         network = make_network(run.lesson.network)
-        flat, more = lift_lessons(root, run.data, run.lesson.shares)
+        flat, more = lift_lessons(root, run.data, run.lesson)
         task = LiftTask(train + flat, val, run.lesson, workers, more)
     else:
         network = network_of(run.lesson.network)

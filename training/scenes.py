@@ -15,12 +15,18 @@ from numpy.typing import NDArray
 from pose2d.second_look import LOOK
 from posecore.crop import crop_from_points
 from posecore.errors import InputError
+from posecore.skeleton import halves
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
-from training.cutouts import CutOut, Reader, behind, beside, cut_out, decode_mask, inside, random_window, under
+from training.cutouts import CutOut, Reader, behind, beside, box_of, cut_out, decode_mask, inside, random_window, under
 from training.mix import SourceMix
 from training.pose_data import learnable
-from training.samples import PersonLabel, Sample, to_openpose18
+from training.samples import LABELS, PersonLabel, Sample, to_openpose18
+
+HALVES = halves(LABELS.joints)  # the upper and the lower half of a body
+UPPER = 0.75  # share of the close-ups of half a body that show the upper half
+HALF_SHARE = (0.35, 1.15)  # of the canvas: the longer side of that half, cut off at the border
+HALF_SD = 0.08  # of the canvas: how far from the border it is cut off
 
 
 @dataclass(frozen=True)
@@ -124,12 +130,24 @@ class SceneMaker:
     def _cut_out(self, sample: Sample, rng: np.random.Generator, before: PersonLabel | None) -> CutOut:
         """A person somewhere on the canvas, or in front of another."""
         config, size = self.config, self.config.size_px
-        if before is None:
-            share = float(np.exp(rng.uniform(*np.log(config.height_share))))
-            shift_px = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share) * size
-        else:
+        if before is not None:
             share, shift_px = beside(before, size, rng)
-        return cut_out(sample, size, share, shift_px, rng, config.augment)
+            return cut_out(sample, size, share, shift_px, rng, config.augment)
+        half = self._half(rng)
+        share = float(np.exp(rng.uniform(*np.log(config.height_share if half is None else HALF_SHARE))))
+        shift_px = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share) * size
+        if half is None:
+            return cut_out(sample, size, share, shift_px, rng, config.augment)
+        border_px = 0.5 * (1 - share) * size + rng.normal(0, HALF_SD) * size
+        shift_px[1] = border_px if half == 0 else -border_px
+        return cut_out(sample, size, share, shift_px, rng, config.augment, HALVES[half])
+
+    def _half(self, rng: np.random.Generator) -> int | None:
+        """Which half of a body alone is to be seen, as in HALVES, or None for all of it."""
+        chance = self.config.augment.half
+        if not chance or rng.random() >= chance:  # no number drawn where off
+            return None
+        return int(rng.random() >= UPPER)
 
     def _whole(self, sample: Sample, rng: np.random.Generator) -> Scene:
         """A window of a labelled picture, turned."""
@@ -147,13 +165,20 @@ class SceneMaker:
         rgb, ignored_px = warp(sample.read(), matrix, size), _any_of(masks, matrix, size)
         return Scene(rgb, seen, sample.complete, np.array(boxes, dtype=float).reshape(-1, 4), ignored_px)
 
+    def _close(self, person: PersonLabel, half: int | None, rng: np.random.Generator) -> Crop | None:
+        """As the second look cuts people out; of half a body as close as a webcam is."""
+        if half is None:
+            xy_px, trust = to_openpose18(person)
+            return crop_from_points(xy_px, trust > 0, self.config.size_px, LOOK.margin)
+        corners = box_of(person, HALVES[half]).reshape(2, 2)
+        return crop_from_points(corners, np.ones(2, dtype=bool), self.config.size_px, float(rng.uniform(1.0, LOOK.margin)))
+
     def _window(self, sample: Sample, rng: np.random.Generator) -> Crop:
         """Around one of the people: as close as the second look, or anywhere near and such that the person has a fair size."""
         config = self.config
         person = sample.people[rng.integers(len(sample.people))]
         if rng.random() < config.close_up:
-            xy_px, trust = to_openpose18(person)
-            close = crop_from_points(xy_px, trust > 0, config.size_px, LOOK.margin)
+            close = self._close(person, self._half(rng), rng)
             if close is not None:
                 return jitter_crop(close, rng, config.augment)
         low, high = person.box_xyxy_px[:2], person.box_xyxy_px[2:]
