@@ -22,7 +22,8 @@ from fitting.descent import descend
 from fitting.energy import Problem, evaluate, motion_sigma, point_terms
 from fitting.initial import limb_turn
 from fitting.kinematics import Pose, concatenate, place
-from fitting.measure import Measurements, body_height_px
+from fitting.measure import Measurements
+from posecore.oks import body_height_px
 
 Floats = NDArray[np.float64]
 SIDES = {"arms": ("shoulder", "elbow", "wrist", "hand"), "legs": ("hip", "knee", "ankle", "toe")}
@@ -35,7 +36,7 @@ TRIAL_STEPS, FIRST_STEPS, LEADERS = 5, 2, 2  # all trials take the first steps, 
 def _steps(measured: Measurements, first: list[int], second: list[int]) -> Floats:
     """(T - 1,) cost of joints `first` of every row becoming `second` of the next."""
     seen, known = measured.inverse_px > 0, measured.inverse_m[..., 0] > 0
-    height = body_height_px(np.where(seen[..., None], measured.xy_px, np.nan))[:-1]
+    height = body_height_px(np.where(seen[..., None], measured.xy_px, np.nan))[:-1, None]
     time = np.maximum(np.diff(measured.time_s) * 30, 1.0)[:, None]
     total = np.zeros(len(measured) - 1)
     evidence = ((measured.xy_px, seen, IMAGE_STEP * height), (measured.lifted_m, known, BODY_STEP_M))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fitting.settings import FitSettings
 from posecore.errors import InputError
+from posecore.oks import body_height_px
 from posecore.scale import person_scale
 from posecore.types import Track
 
@@ -99,20 +100,13 @@ def joined(first: Measurements, second: Measurements) -> Measurements:
     return Measurements(**parts, joined=np.concatenate([first.joined, [True], second.joined]))
 
 
-def body_height_px(xy_px: Floats) -> Floats:
-    """(T, 1) size of the person in the image: the longer side of the joints' box, at least 1."""
-    low = np.where(np.isfinite(xy_px), xy_px, np.inf).min(axis=1)
-    high = np.where(np.isfinite(xy_px), xy_px, -np.inf).max(axis=1)
-    return np.maximum((high - low).max(axis=1, keepdims=True), 1.0)
-
-
 def weigh(track: Track, height_m: float | None, settings: FitSettings) -> Measurements:
     """The track's rows as measurements: noise from its sigmas, scores and the settings, lengths scaled to the person."""
     scale, steps = person_scale(height_m), frame_steps(track.time_s)
     seen = (track.score >= settings.score_floor) & np.isfinite(track.xy_px).all(axis=2)
     known = (track.score >= settings.score_floor) & np.isfinite(track.xyz_m).all(axis=2)
     trust = np.sqrt(np.clip(track.score, settings.score_floor, 1.0))
-    sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * body_height_px(track.xy_px)) / trust
+    sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * body_height_px(track.xy_px)[:, None]) / trust
     sigma_m = np.where(np.isfinite(track.sigma_m), track.sigma_m, 0.1)[:, :, [0, 0, 1]] * settings.lift_sigma * scale
     sigma_m = np.maximum(sigma_m, settings.lift_sigma_floor_m) / trust[..., None]
     share_px = np.sqrt(news_share(steps, settings.pixel_memory_s))[:, None]

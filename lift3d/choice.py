@@ -15,6 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.oks import body_height_px
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
@@ -34,7 +35,7 @@ def choose_places(best: Track, second: Track) -> Track:
     knees, ankles and toes have a choice.
     """
     chosen = np.zeros(best.score.shape, dtype=bool)
-    height = height_px(best.xy_px)
+    height = body_height_px(best.xy_px)
     for names in LIMBS:
         joints = load_skeleton("vnect21").indices([f"{side}_{name}" for side in ("left", "right") for name in names[:2]])
         followers = load_skeleton("vnect21").indices([f"{side}_{names[2]}" for side in ("left", "right")])
@@ -53,11 +54,6 @@ def choose_places(best: Track, second: Track) -> Track:
 
 def _pick(chosen: NDArray[np.bool_], best: Floats, second: Floats) -> Floats:
     return np.where(chosen.reshape(chosen.shape + (1,) * (best.ndim - 2)), second, best)
-
-
-def height_px(xy_px: Floats) -> Floats:
-    """(T,) longer side of the joints' box."""
-    return np.maximum((np.nanmax(xy_px, axis=1) - np.nanmin(xy_px, axis=1)).max(axis=1), 1.0)
 
 
 def _cheapest(xy: Floats, score: Floats, time_s: Floats) -> NDArray[np.bool_]:

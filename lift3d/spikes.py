@@ -13,7 +13,8 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
-from lift3d.choice import LIMBS, height_px
+from lift3d.choice import LIMBS
+from posecore.oks import body_height_px
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
@@ -31,7 +32,7 @@ def doubt_spikes(track: Track) -> Track:
 
     Their motion is looked at relative to the shoulder or the hip.
     """
-    score, height, skeleton = track.score.copy(), height_px(track.xy_px), load_skeleton("vnect21")
+    score, height, skeleton = track.score.copy(), body_height_px(track.xy_px), load_skeleton("vnect21")
     for side, (root, names) in product(("left", "right"), zip(ROOTS, LIMBS, strict=True)):
         for joint in skeleton.indices([f"{side}_{name}" for name in names]):
             xy = (track.xy_px[:, joint] - track.xy_px[:, skeleton.index(f"{side}_{root}")]) / height[:, None]

@@ -1,4 +1,4 @@
-"""How alike two people in the image are: COCO's object keypoint similarity and the overlap of boxes."""
+"""How alike two people in the image are, COCO's object keypoint similarity and the overlap of boxes; how large one is."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def joints_box(xy_px: ArrayLike) -> NDArray[np.float64]:
     known = np.isfinite(xy).all(axis=-1, keepdims=True)
     box = np.concatenate([np.where(known, xy, np.inf).min(axis=-2), np.where(known, xy, -np.inf).max(axis=-2)], axis=-1)
     return np.where(np.isfinite(box), box, np.nan)
+
+
+def body_height_px(xy_px: ArrayLike) -> NDArray[np.float64]:
+    """(..., J, 2) joints, NaN where unknown, to people's sizes in the image (...): the longer side of their box, at least 1."""
+    box = joints_box(xy_px)
+    return np.maximum(np.nan_to_num(box[..., 2:] - box[..., :2]).max(axis=-1), 1.0)
 
 
 def box_iou(box_xyxy_px: ArrayLike, other_xyxy_px: ArrayLike) -> NDArray[np.float64]:

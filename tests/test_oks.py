@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posecore.oks import box_iou, joints_box, oks, oks_sigma
+from posecore.oks import body_height_px, box_iou, joints_box, oks, oks_sigma
 from posecore.skeleton import load_skeleton
 
 
@@ -39,6 +39,7 @@ def test_the_neck_counts_as_a_shoulder_and_feet_do_not_count():
 def test_boxes():
     box = joints_box([[[1.0, 5.0], [3.0, 2.0], [np.nan, np.nan]], [[np.nan, np.nan]] * 3])
     np.testing.assert_array_equal(box, [[1, 2, 3, 5], [np.nan] * 4])
+    np.testing.assert_array_equal(body_height_px([[[1.0, 5.0], [9.0, 2.0], [np.nan, 99.0]], [[np.nan, 3.0]] * 3]), [8, 1])
     overlap = box_iou([[0, 0, 2, 2]], [[[1, 0, 3, 2]], [[2, 2, 3, 3]], [[0, 0, 2, 2]], [[np.nan] * 4]])
     np.testing.assert_allclose(overlap, [[1 / 3], [0], [1], [0]])
 
