@@ -53,20 +53,38 @@ def relink(
     """The tracks with every piece at the person whose it most likely is, the looks of their frames, and (person, other, frame)
     wherever one goes on from there in rows that had carried another's number.
 
-    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing anew long after its end.
+    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing anew long after its end; whose
+    track goes on as another from there on, though, was that other one all the time, and is left out.
     """
     pieces = cut_tracks(tracks, looks)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
+    owners = _without_stubs(owners, pieces)
     out, worn, changes = [], [], []
     for k, track in enumerate(tracks):
         mine = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == k]
+        if not mine:
+            continue
         same = all((owner == k) == (piece.which == k) for owner, piece in zip(owners, pieces, strict=True))
         out.append(track if same else _joined(track, mine))
         worn.append(reduce(merged, [_looks_in(piece, looks[piece.which]) for piece in mine]))
         for before, after in itertools.pairwise(mine):
-            if before.which != after.which != k:
+            if before.which != after.which != k and after.which in owners:
                 changes.append((track.person, tracks[after.which].person, after.first_frame))
     return out, worn, sorted(changes, key=lambda change: change[2])
+
+
+def _without_stubs(owners: Sequence[int], pieces: Sequence[Piece]) -> list[int]:
+    """The owners; all that is left of a track, its first piece, goes to whoever goes on from there without a gap or jump."""
+    owners = list(owners)
+    for q, stub in enumerate(pieces):
+        goes_on = [p for p, piece in enumerate(pieces) if piece.which == stub.which and piece.start == stub.stop < stub.end]
+        if stub.start > 0 or owners.count(owners[q]) > 1 or not goes_on:
+            continue
+        heir = owners[goes_on[0]]
+        his = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == heir]
+        if heir != NOBODY and not any(p.first_frame <= stub.last_frame and stub.first_frame <= p.last_frame for p in his):
+            owners[q] = heir
+    return owners
 
 
 def _looks_in(piece: Piece, looks: Looks) -> Looks:

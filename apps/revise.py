@@ -46,10 +46,10 @@ def revise(
     looks: what each of them wore (apps.clothes).
     """
     tracks, looks, filled = fill_gaps(tracks, looks, settings)
-    tracks, looks, joins = rejoin(tracks, looks, clip, clothes)
-    linked, looks, changes = relink(tracks, looks, clip, linking)
+    numbered, looks, joins = rejoin(tracks, looks, clip, clothes)
+    linked, looks, changes = relink(numbered, looks, clip, linking)
     tracks, _, again = rejoin(linked, looks, clip, clothes)  # who has lost rows may go on elsewhere
-    joins += filled + again
+    joins += filled + len(numbered) - len(linked) + again
     warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
     number = {old.person: new.person for old in linked for new in tracks if _begins_in(old, new)}
     warnings += _told([(number[a], number[b], frame) for a, b, frame in changes])

@@ -278,3 +278,14 @@ def test_a_leap_is_what_a_steady_walk_is_not():
     assert 1.0 < across[0] < across[1] <= WORST  # over a gap less is sure
     assert leap(sizes_of(steady), sizes_of(small), 0) == 0.0
     assert leap(sizes_of(steady), sizes_of(small), 40) == 0.0
+
+
+def test_whose_track_goes_on_as_another_was_that_one_from_its_first_frame():
+    """One comes out of a meeting under a new number, and his clothes are seen only after the first cut in its track."""
+    one, other = TRUE
+    came = replace(gone(one, 0, 37), person=3)
+    tracks = [gone(one, 36, FRAMES), other, came]
+    looks = [gone(dressed(RED), 36, FRAMES), dressed(BLUE, seed=1), gone(dressed(RED, seed=2), 0, 45)]
+    assert_same(undone(tracks, looks)[0], [gone(one, 36, 37), other])
+    apart = replace(looks[2], colours=looks[2].colours - RED + GREEN)  # somebody else, by his clothes
+    assert_same(undone(tracks, [*looks[:2], apart])[0], tracks)

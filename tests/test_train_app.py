@@ -40,8 +40,7 @@ def train(tmp_path, data, network, lesson, *words):
 
 
 def test_a_lifter_is_trained_and_its_weights_lift(tmp_path, data):
-    lesson = f"{{size_px: 64, easy_samples: 0, network: {SMALL}}}"
-    run = train(tmp_path, data, "lift3d", lesson, "--set", "data.backgrounds=''")
+    run = train(tmp_path, data, "lift3d", f"{{size_px: 64, easy_samples: 0, network: {SMALL}}}")
     loaded = load_weights(run / "vnect_resnet18.safetensors", "vnect_resnet18")
     assert loaded.card["training"]["samples"] == 8
     assert str(tmp_path) not in json.dumps(loaded.card, default=str)
@@ -122,8 +121,7 @@ PARTS = ("weight", "bias")
 
 def test_a_shared_run_gives_both_networks(tmp_path, data):
     pose = "{width: 8, channels: 16, block_width: 8}"
-    lesson = f"{{lift: {{size_px: 64, easy_samples: 0, network: {SMALL}}}, pose: {pose}}}"
-    run = train(tmp_path, data, "shared", lesson, "--set", "data.backgrounds=''")
+    run = train(tmp_path, data, "shared", f"{{lift: {{size_px: 64, easy_samples: 0, network: {SMALL}}}, pose: {pose}}}")
     assert (run / "openpose_light.safetensors").is_file()
     assert (run / "vnect_resnet18.safetensors").is_file()
 
