@@ -18,7 +18,7 @@ class AugmentConfig:
     """Strengths; 0 switches a part off."""
 
     upright: float = 0.0  # share whose crop turns with the body, as a tracker's does (posecore.crop.upright_turn)
-    half: float = 0.0  # share of crops around the upper or the lower half of the body alone
+    half: float = 0.0  # share of crops and of people in scenes that show the upper or the lower half of the body alone
     rotation_sd_deg: float = 15.0  # normal, cut at 2.5 sd
     upside_down: float = 0.03  # share turned by any angle
     scale_sd: float = 0.13  # of the logarithm of the crop's side

@@ -47,8 +47,7 @@ def background_files(folder: Path, held_out: bool) -> list[Path]:
     if not chosen:
         side = "held out" if held_out else "to train on"
         raise InputError(
-            f"no pictures (*.jpg) {side} in {folder}; people are set before such backgrounds, one in {ONE_IN} of them held out "
-            "(a lifter does without: --set data.backgrounds='')"
+            f"no pictures (*.jpg) {side} in {folder}; people are set before such backgrounds, one in {ONE_IN} of them held out"
         )
     return chosen
 

@@ -59,7 +59,7 @@ class SceneConfig:
     height_share: tuple[float, float] = (0.28, 1.4)  # of the canvas: a person's longer side; above 1 cut by the border
     beside: float = 0.0  # chance that a person of a composite stands half behind the next, about as large: people who cross
     close_up: float = 0.5  # share of whole pictures in which one person is seen as the detector's second look sees people
-    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation_sd_deg=15.0, occlude=0.15))
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(half=0.4, rotation_sd_deg=15.0, occlude=0.15))
 
 
 @dataclass(frozen=True)
