@@ -77,13 +77,13 @@ def _without_stubs(owners: Sequence[int], pieces: Sequence[Piece]) -> list[int]:
     """The owners; all that is left of a track, its first piece, goes to whoever goes on from there without a gap or jump."""
     owners = list(owners)
     for q, stub in enumerate(pieces):
-        goes_on = [p for p, piece in enumerate(pieces) if piece.which == stub.which and piece.start == stub.stop < stub.end]
-        if stub.start > 0 or owners.count(owners[q]) > 1 or not goes_on:
+        if stub.start > 0 or owners.count(owners[q]) > 1:
             continue
-        heir = owners[goes_on[0]]
-        his = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == heir]
-        if heir != NOBODY and not any(p.first_frame <= stub.last_frame and stub.first_frame <= p.last_frame for p in his):
-            owners[q] = heir
+        heirs = [o for o, p in zip(owners, pieces, strict=True) if p.which == stub.which and p.start == stub.stop < stub.end]
+        if heirs and heirs[0] != NOBODY:
+            his = [p for o, p in zip(owners, pieces, strict=True) if o == heirs[0]]
+            if all(p.last_frame < stub.first_frame or p.first_frame > stub.last_frame for p in his):
+                owners[q] = heirs[0]
     return owners
 
 
