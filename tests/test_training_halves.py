@@ -45,9 +45,7 @@ def test_composites_of_half_a_body_end_at_the_border():
         for person in maker.make(np.random.default_rng(seed)).people:
             (x0, y0, x1, y1), (u0, v0, u1, v1) = boxes(person)
             shares = np.array([max(x1 - x0, y1 - y0), max(u1 - u0, v1 - v0)]) / SIZE
-            off = (
-                np.array([y1 - (SIZE - 1), v0]) / SIZE
-            )  # how far the upper half ends below the border, the lower begins above it
+            off = np.array([y1 - (SIZE - 1), v0]) / SIZE  # of the upper half's lower edge, of the lower half's upper edge
             half = int(np.argmin(np.abs(off)))
             assert abs(off[half]) < 4 * HALF_SD
             assert HALF_SHARE[0] - 0.01 < shares[half] < HALF_SHARE[1] + 0.01

@@ -16,7 +16,7 @@ from training.samples import PersonLabel, Sample
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
-LEAST_SHOWN = 6  # known joints of what a close-up is to show, without which it shows the whole person
+LEAST_SHOWN = 6  # known joints of what a crop is to show, without which it is wider: a half becomes the whole, joints their box
 BESIDE_SIZE_SD, BESIDE_SD = 0.15, (0.2, 0.06)  # log size; offset to the side and down, of the longer side
 EDGE_PX = 0.8  # standard deviation of a cut-out's soft edge
 

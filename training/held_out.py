@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.errors import InputError
-from posecore.skeleton import halves
 from training.augment import AugmentConfig
 from training.coco import coco_layout, file_reader, load_coco
 from training.cutouts import LEAST_SHOWN, box_of
 from training.people import load_people
-from training.samples import LABELS, PersonLabel, Sample, single
-from training.scenes import PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
+from training.samples import PersonLabel, Sample, single
+from training.scenes import HALVES, PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
 
 ONE_IN = 5
 CLOSE_UP = 1.2  # side of a close-up over the longer side of the body's upper half
@@ -77,7 +76,7 @@ def held_out_composites(people: Path, backgrounds: Path, count: int, sources: tu
 
 def close_ups(samples: list[Sample]) -> list[Sample]:
     """Photos of one person each, cut as before a webcam: a square CLOSE_UP times as large as the upper half of the body."""
-    upper = halves(LABELS.joints)[0]
+    upper = HALVES[0]
     return [_cut(s, box_of(s.people[0], upper)) for s in samples if (s.people[0].trust[upper] > 0).sum() >= LEAST_SHOWN]
 
 

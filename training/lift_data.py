@@ -13,13 +13,12 @@ from posecore.skeleton import halves, load_skeleton
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
 from training.company import Surroundings, set_in
-from training.cutouts import alpha_of
+from training.cutouts import LEAST_SHOWN, alpha_of
 from training.layers import replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
 
 VNECT = load_skeleton("vnect21")
 HALVES = halves(VNECT.joints)
-LEAST_KNOWN = 6  # joints of what a crop is to show, without which it is cut wider: a half becomes the whole, joints their box
 
 
 def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: NDArray[np.bool_] | None = None) -> Crop:
@@ -29,10 +28,10 @@ def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: 
     """
     xy_px, known = person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0
     turn_rad = upright_turn(xy_px, known, VNECT) if turned else 0.0
-    if shown is not None and (known & shown).sum() >= LEAST_KNOWN:
+    if shown is not None and (known & shown).sum() >= LEAST_SHOWN:
         known = known & shown
     crop = crop_from_points(xy_px, known, size_px, turn_rad=turn_rad)
-    if crop is None or known.sum() < LEAST_KNOWN:
+    if crop is None or known.sum() < LEAST_SHOWN:
         x0, y0, x1, y1 = person.box_xyxy_px
         crop = crop_from_points(np.array([[x0, y0], [x1, y1]]), np.ones(2, bool), size_px, margin=1.2)
     assert crop is not None
