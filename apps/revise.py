@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from apps.clothes import ClothesSettings, rejoin
 from apps.followed import Looks, apart_px, keep_rows, merged
 from apps.relink import RelinkSettings, relink
+from posecore.oks import body_height_px
 from posecore.stages import Clip
 from posecore.types import Track
 
@@ -109,7 +110,7 @@ def _fills_one(track: Track, rows: NDArray[np.int64], other: Track, settings: Re
         return False
     xy_px, way = track.xy_px[rows], _straight(other, right - 1, right, track.time_s[rows])
     away_px = [apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]
-    return bool(np.median(away_px) < settings.distance * np.median(np.ptp(xy_px, axis=1).max(axis=1)))
+    return bool(np.median(away_px) < settings.distance * np.median(body_height_px(xy_px)))
 
 
 def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple[list[Track], int]:
@@ -188,7 +189,7 @@ def _goes_on(track: Track, row: int, step: int, distance: float) -> list[int]:
     rows: list[int] = []
     while 0 <= row + step < len(track.frame) and track.frame[row + step] - track.frame[row] == step:
         way_px = apart_px(track.xy_px[row], track.xy_px[row + step])
-        if way_px > distance * np.ptp(track.xy_px[row], axis=0).max():
+        if way_px > distance * body_height_px(track.xy_px[row]):
             break
         row += step
         rows.append(row)
@@ -200,7 +201,7 @@ def _is_nearer(xy_px: Floats, other_px: Floats, own_px: Floats, distance: float)
     from_other_px, from_own_px = (
         np.array([apart_px(a, b) for a, b in zip(xy_px, way, strict=True)]) for way in (other_px, own_px)
     )
-    return (from_other_px < from_own_px) & (from_other_px < distance * np.ptp(xy_px, axis=1).max(axis=1))
+    return (from_other_px < from_own_px) & (from_other_px < distance * body_height_px(xy_px))
 
 
 def _onward(track: Track, row: int, step: int, time_s: Floats) -> Floats:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from apps.evaluate import main
+from posecore.oks import joints_box
 from tests.test_held_out import write_backgrounds
 from tests.test_training_data import STILL, make_sample, mask_of, random_person
 from training.held_out import CLOSE_UP, close_ups, is_held_out
@@ -25,13 +26,13 @@ def standing(seed=4):
     person.xy_px[lower, 1] = np.linspace(100, 190, lower.sum())
     person.xy_px[LABELS.root, 1] = 100
     person.xy_px[:, 0] = np.random.default_rng(seed).uniform(80, 120, 26)
-    person = replace(person, box_xyxy_px=np.concatenate([person.xy_px.min(axis=0), person.xy_px.max(axis=0)]))
+    person = replace(person, box_xyxy_px=joints_box(person.xy_px))
     return replace(person, mask=mask_of(person, 200))
 
 
 def boxes(person):
     """(2, 4): the boxes of the upper and the lower half."""
-    return np.array([np.concatenate([person.xy_px[half].min(axis=0), person.xy_px[half].max(axis=0)]) for half in HALVES])
+    return np.array([joints_box(person.xy_px[half]) for half in HALVES])
 
 
 def half_maker(shares, **config):

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.oks import joints_box
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, move_person, random_rotation, similarity, warp
 from training.samples import PersonLabel, Sample
@@ -48,14 +49,13 @@ def cut_out(
     """
     person = sample.people[0]
     box = person.box_xyxy_px if shown is None else box_of(person, shown)
-    longer = float((box[2:] - box[:2]).max())
     rotation, flip = random_rotation(rng, augment), bool(rng.random() < 0.5)
-    matrix = similarity(Crop((box[:2] + box[2:]) / 2, longer / share, size), rotation, flip)
+    matrix = similarity(Crop(_middle_px(box), longer_side_px(box) / share, size), rotation, flip)
     matrix[:, 2] += shift_px
     rgb = change_colours(sample.read(), rng, augment)
     alpha = alpha_of(person.mask, matrix, size)
     moved = move_person(person, matrix, rotation, flip)
-    moved = only_cut_out(moved, alpha, CUT_OFF * longer_px(person) / longer * share * size)
+    moved = only_cut_out(moved, alpha, CUT_OFF * longer_px(person) / longer_side_px(box) * share * size)
     return CutOut(warp(rgb, matrix, size).astype(np.float32), alpha, moved)
 
 
@@ -91,23 +91,28 @@ def beside(
     """
     longer = longer_px(person)
     offset_px = rng.normal(0, 1, 2) * np.array(offset_sd) * longer
-    return longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD))), _middle_px(person) - (size - 1) / 2 + offset_px
+    share = longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD)))
+    return share, _middle_px(person.box_xyxy_px) - (size - 1) / 2 + offset_px
 
 
 def longer_px(person: PersonLabel) -> float:
     """Longer side of the person's box."""
-    return float((person.box_xyxy_px[2:] - person.box_xyxy_px[:2]).max())
+    return longer_side_px(person.box_xyxy_px)
+
+
+def longer_side_px(box_xyxy_px: NDArray) -> float:
+    """Longer side of a box (4,)."""
+    return float((box_xyxy_px[2:] - box_xyxy_px[:2]).max())
 
 
 def box_of(person: PersonLabel, shown: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Box (x0, y0, x1, y1) of the known ones of some joints (26,); the person's own where fewer than LEAST_SHOWN are known."""
     xy_px = person.xy_px[shown & (person.trust > 0)]
-    box = person.box_xyxy_px if len(xy_px) < LEAST_SHOWN else np.concatenate([xy_px.min(axis=0), xy_px.max(axis=0)])
-    return np.asarray(box, dtype=np.float64)
+    return joints_box(xy_px) if len(xy_px) >= LEAST_SHOWN else np.asarray(person.box_xyxy_px, dtype=np.float64)
 
 
-def _middle_px(person: PersonLabel) -> NDArray[np.float64]:
-    return np.asarray((person.box_xyxy_px[:2] + person.box_xyxy_px[2:]) / 2, dtype=np.float64)
+def _middle_px(box_xyxy_px: NDArray) -> NDArray[np.float64]:
+    return np.asarray((box_xyxy_px[:2] + box_xyxy_px[2:]) / 2, dtype=np.float64)
 
 
 def inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from posecore.errors import InputError
 from training.augment import AugmentConfig
 from training.coco import coco_layout, file_reader, load_coco
-from training.cutouts import LEAST_SHOWN, box_of
+from training.cutouts import LEAST_SHOWN, box_of, longer_side_px
 from training.people import load_people
 from training.samples import PersonLabel, Sample, single
 from training.scenes import HALVES, PhotoShares, Scene, SceneConfig, SceneMaker, SceneShares
@@ -82,7 +82,7 @@ def close_ups(samples: list[Sample]) -> list[Sample]:
 
 def _cut(sample: Sample, box: NDArray) -> Sample:
     """What a photo shows of a square around a box, to whole pixels, with its first person."""
-    middle, reach = (box[:2] + box[2:]) / 2 + 0.5, CLOSE_UP * float((box[2:] - box[:2]).max()) / 2  # pixel 0 begins at -0.5
+    middle, reach = (box[:2] + box[2:]) / 2 + 0.5, CLOSE_UP * longer_side_px(box) / 2  # pixel 0 begins at -0.5
     low, high = (np.clip(np.round(edge), 0, sample.size_wh).astype(int) for edge in (middle - reach, middle + reach))
     (x0, y0), (x1, y1), read = low, high, sample.read
     person = sample.people[0]

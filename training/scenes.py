@@ -128,19 +128,21 @@ class SceneMaker:
         return Scene(canvas.astype(np.uint8), keep, True, np.array(ignored, dtype=float).reshape(-1, 4))
 
     def _cut_out(self, sample: Sample, rng: np.random.Generator, before: PersonLabel | None) -> CutOut:
-        """A person somewhere on the canvas, or in front of another."""
-        config, size = self.config, self.config.size_px
-        if before is not None:
-            share, shift_px = beside(before, size, rng)
-            return cut_out(sample, size, share, shift_px, rng, config.augment)
-        half = self._half(rng)
-        share = float(np.exp(rng.uniform(*np.log(config.height_share if half is None else HALF_SHARE))))
+        """A person, or half of one, somewhere on the canvas, or a person in front of another."""
+        size, half = self.config.size_px, self._half(rng) if before is None else None
+        share, shift_px = self._place(half, rng) if before is None else beside(before, size, rng)
+        shown = None if half is None else HALVES[half]
+        return cut_out(sample, size, share, shift_px, rng, self.config.augment, shown)
+
+    def _place(self, half: int | None, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+        """Share of the canvas, and way from its middle in pixels, of somebody anywhere, or of a half ending at the border."""
+        size = self.config.size_px
+        share = float(np.exp(rng.uniform(*np.log(self.config.height_share if half is None else HALF_SHARE))))
         shift_px = rng.uniform(-0.5, 0.5, 2) * max(0.35, 1.05 - share) * size
-        if half is None:
-            return cut_out(sample, size, share, shift_px, rng, config.augment)
-        border_px = 0.5 * (1 - share) * size + rng.normal(0, HALF_SD) * size
-        shift_px[1] = border_px if half == 0 else -border_px
-        return cut_out(sample, size, share, shift_px, rng, config.augment, HALVES[half])
+        if half is not None:
+            border_px = 0.5 * (1 - share) * size + rng.normal(0, HALF_SD) * size
+            shift_px[1] = border_px if half == 0 else -border_px
+        return share, shift_px
 
     def _half(self, rng: np.random.Generator) -> int | None:
         """Which half of a body alone is to be seen, as in HALVES, or None for all of it."""
