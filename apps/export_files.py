@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.result_folder import Result
+from apps.result_folder import ANGLES, Result
 from posecore.export.angles import write_joint_angles
-from posecore.export.axes import transform, y_up_from_camera, z_up_from_camera
+from posecore.export.axes import y_up_from_camera, z_up_from_camera
 from posecore.export.bvh import write_bvh
+from posecore.export.clock import even_times
 from posecore.export.coco import write_coco
 from posecore.export.glb import write_glb
 from posecore.export.markers import write_c3d, write_trc
@@ -28,8 +29,8 @@ class Exporter:
 
     def __init__(self, result: Result, frame: str, folder: Path, bvh_unit_m: float = 1.0) -> None:
         self._result, self._frame, self._folder, self._bvh_unit_m = result, frame, folder, bvh_unit_m
-        self._T_zup_camera = z_up_from_camera(frame, result.world)
-        self._T_yup_camera = y_up_from_camera(frame, result.world)
+        self._T_zup_camera = [z_up_from_camera(frame, world) for world in result.worlds]  # by scene
+        self._T_yup_camera = [y_up_from_camera(frame, world) for world in result.worlds]
 
     def write(self, name: str) -> list[Path]:
         """The files of a format."""
@@ -37,7 +38,10 @@ class Exporter:
 
     def notes(self, formats: Sequence[str]) -> list[str]:
         """What the user should know of the files just written."""
-        found = [f"gravity from: {self._result.world.source}"] if self._frame == "world" else []
+        found = [f"gravity from: {self._result.gravity}"] if self._frame == "world" else []
+        time_s = self._result.time_s
+        if {"bvh", "c3d"} & set(formats) and even_times(time_s) is not time_s:
+            found.append("the clip's frames are not even in time; BVH and C3D know only a frame rate and are put on one")
         if {"bvh", "glb"} & set(formats):
             for rig in self._rigs:
                 missing = int((~rig.known).sum())
@@ -51,7 +55,18 @@ class Exporter:
     @cached_property
     def _rigs(self) -> list[Rig]:
         people = [m for m in self._result.motions if np.isfinite(m.xyz_m).all(axis=(1, 2)).any()]
-        return [rig_motion(motion, self._result.time_s, self._T_yup_camera) for motion in people]
+        scenes = [self._result.scene_at(int(motion.frame[0])) for motion in people]
+        return [rig_motion(m, self._result.time_s, self._T_yup_camera[k]) for m, k in zip(people, scenes, strict=True)]
+
+    @cached_property
+    def _y_up_m(self) -> Floats:
+        """(P, F, 21, 3) all joints in the y-up axes of the frame."""
+        return self._result.in_scenes(self._result.joints.xyz_m, self._T_yup_camera)
+
+    @cached_property
+    def _z_up_m(self) -> Floats:
+        """(P, F, 21, 3) all joints in the z-up axes of the frame."""
+        return self._result.in_scenes(self._result.joints.xyz_m, self._T_zup_camera)
 
     def _path(self, ending: str, person: int | None = None) -> Path:
         who = "" if person is None else f"_person{person}"
@@ -70,16 +85,16 @@ class Exporter:
 
     def _trc(self) -> list[Path]:
         joints, paths = self._result.joints, []
-        for person, xyz in zip(joints.persons.tolist(), joints.xyz_m, strict=True):
+        for person, xyz_m in zip(joints.persons.tolist(), self._y_up_m, strict=True):
             paths.append(self._path(".trc", person))
-            write_trc(paths[-1], transform(xyz, self._T_yup_camera), joints.time_s)
+            write_trc(paths[-1], xyz_m, joints.time_s)
         return paths
 
     def _c3d(self) -> list[Path]:
         joints, paths = self._result.joints, []
-        for person, xyz in zip(joints.persons.tolist(), joints.xyz_m, strict=True):
+        for person, xyz_m in zip(joints.persons.tolist(), self._z_up_m, strict=True):
             paths.append(self._path(".c3d", person))
-            write_c3d(paths[-1], transform(xyz, self._T_zup_camera), joints.time_s)
+            write_c3d(paths[-1], xyz_m, joints.time_s)
         return paths
 
     def _json(self) -> list[Path]:
@@ -88,9 +103,8 @@ class Exporter:
         return [path]
 
     def _angles(self) -> list[Path]:
-        path, joints = self._folder / "joint_angles.csv", self._result.joints
-        xyz_up_m = transform(joints.xyz_m, self._T_yup_camera)
-        write_joint_angles(path, joints.persons, joints.frame, joints.time_s, xyz_up_m)
+        path, joints = self._folder / ANGLES, self._result.joints
+        write_joint_angles(path, joints.persons, joints.frame, joints.time_s, self._y_up_m)
         return [path]
 
     def _npz(self) -> list[Path]:
@@ -99,10 +113,11 @@ class Exporter:
             "persons": joints.persons,
             "frame": joints.frame,
             "time_s": joints.time_s,
-            "xyz_m": transform(joints.xyz_m, self._T_zup_camera) if self._frame == "world" else joints.xyz_m,
+            "xyz_m": self._z_up_m if self._frame == "world" else joints.xyz_m,
             "sigma_m": joints.sigma_m,
             "source": joints.source,
-            "T_world_camera": self._result.world.T_world_camera,
+            "scene_frame": np.array([0, *self._result.cuts]),
+            "T_world_camera": np.stack([world.T_world_camera for world in self._result.worlds]),
             "K_px": self._result.camera.K_px,
             "joint_names": np.array(load_skeleton("vnect21").joints),
         }

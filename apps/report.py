@@ -47,13 +47,13 @@ def _run(options: argparse.Namespace) -> int:
 def write_report(folder: Path, output: Path | None = None, what_if_fovs_deg: tuple[float, ...] = ()) -> Path:
     """Write the page of a result folder; its path. InputError if the folder is no result or the page cannot be written."""
     from apps.report_page import report_html
-    from apps.result_folder import load_result
+    from apps.result_folder import REPORT, load_result
     from posecore.errors import InputError
     from posecore.results import whole_file
 
     result = load_result(folder)
-    path = output or folder / "report.html"
-    page = report_html(result, what_if_fovs_deg)
+    path = output or folder / REPORT
+    page = report_html(result, what_if_fovs_deg, path.parent)
     try:
         with whole_file(path) as part:
             part.write_text(page, encoding="utf-8")

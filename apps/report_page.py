@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import html
 import json
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -32,13 +34,13 @@ POSTER_PX = 640
 UNKNOWN_MM = -32768  # what the page's int16 positions hold where nothing is known
 
 
-def report_html(result: Result, what_if_fovs_deg: tuple[float, ...] = ()) -> str:
-    """The whole page."""
+def report_html(result: Result, what_if_fovs_deg: tuple[float, ...] = (), folder: Path | None = None) -> str:
+    """The whole page; folder: where it will lie, if not in the result's."""
     people = [person_figures(result, motion) for motion in result.motions]
     sections = {
         "TITLE": html.escape(result.name),
         "SUMMARY": _summary(result),
-        "FILM": _film(result),
+        "FILM": _film(result, folder or result.folder),
         "CAMERA": _camera_card(result, what_if_fovs_deg),
         "LOOK": _look_table(result),
         "PEOPLE": "".join(_person_section(person) for person in people),
@@ -58,15 +60,15 @@ def _summary(result: Result) -> str:
     warnings = "".join(f"<li>{html.escape(str(w))}</li>" for w in result.config.get("warnings") or [])
     people = len(result.motions)
     line = f"{people} {'person' if people == 1 else 'people'}, {len(result.time_s)} frames, {duration}."
-    return f"<p>{line} Gravity from: {html.escape(result.world.source)}.</p>" + (
+    return f"<p>{line} Gravity from: {html.escape(result.gravity)}.</p>" + (
         f"<ul class=warn>{warnings}</ul>" if warnings else ""
     )
 
 
-def _film(result: Result) -> str:
+def _film(result: Result, folder: Path) -> str:
     if result.video is None:
         return "<p class=quiet>There is no overlay.mp4 in the result folder.</p>"
-    source = result.video.name
+    source = quote(Path(os.path.relpath(result.video.resolve(), folder.resolve())).as_posix())
     if result.video.stat().st_size <= FILM_INSIDE_BYTES:
         source = "data:video/mp4;base64," + base64.b64encode(result.video.read_bytes()).decode("ascii")
     return (
@@ -158,8 +160,9 @@ def findings(report: dict[str, Any]) -> list[str]:
     """A fit's own findings as lines; what is not known here by name is shown as it is, tables excepted."""
     swaps = {str(k): v for k, v in (report.get("exchanged_sides") or {}).items() if v}
     told = ", ".join(f"{k} in {v} frames" for k, v in swaps.items()) or "none"
-    mirrored = ", ".join(f"{m.get('limb')} {m.get('from_to_s')} s" for m in report.get("mirrored_limbs") or []) or "none"
-    lines = [f"left and right exchanged back: {told}", f"limbs turned over in depth: {mirrored}"] if report else []
+    limbs = report.get("settled_limbs") or []
+    settled = ", ".join(f"{m.get('limb')} {m.get('from_to_s')} s ({m.get('how')})" for m in limbs) or "none"
+    lines = [f"left and right exchanged back: {told}", f"limbs turned over in depth or bridged: {settled}"] if report else []
     plain = {k: v for k, v in report.items() if isinstance(v, int | float | str)}
     return lines + [
         f"{k.replace('_', ' ')}: {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')}: {v}" for k, v in plain.items()
@@ -173,10 +176,10 @@ def _row(*cells: object) -> str:
 def path_svg(result: Result) -> str:
     """The pelvises' paths from above, one metre per grid line, the clip's camera at the bottom."""
     root = load_skeleton("vnect21").root
-    paths = result.world.points(result.joints.xyz_m[:, :, root])[..., :2]
-    camera = result.world.points(np.zeros(3))[:2]
+    paths = result.xyz_world_m[:, :, root, :2]
+    cameras = [world.points(np.zeros(3))[:2] for world in result.worlds]
     known = paths[np.isfinite(paths).all(axis=-1)]
-    points = np.vstack([known.reshape(-1, 2), camera])
+    points = np.vstack([known.reshape(-1, 2), *cameras])
     low, high = np.floor(points.min(axis=0)) - 1, np.ceil(points.max(axis=0)) + 1
     width, height = high - low
     lines = [f'<path d="M{x} {-low[1]}V{-high[1]}" class=grid />' for x in np.arange(low[0], high[0] + 1)]
@@ -184,8 +187,7 @@ def path_svg(result: Result) -> str:
     for p, person in enumerate(result.joints.persons.tolist()):
         colour = "rgb({},{},{})".format(*(round(255 * c) for c in person_colour(person)))
         lines += [f'<polyline points="{run}" style="stroke:{colour}" class=path />' for run in _runs(paths[p])]
-    x, y = camera
-    lines.append(f'<path d="M{x:.3f} {-y:.3f}l-.25 -.45h.5z" class=camera><title>camera</title></path>')
+    lines += [f'<path d="M{x:.3f} {-y:.3f}l-.25 -.45h.5z" class=camera><title>camera</title></path>' for x, y in cameras]
     return (
         f'<svg viewBox="{low[0]} {-high[1]} {width} {height}" role="img" aria-label="paths from above">{"".join(lines)}</svg>'
     )
@@ -199,7 +201,7 @@ def _runs(xy_m: NDArray[np.float64]) -> list[str]:
 
 def _motion_data(result: Result) -> dict[str, Any]:
     """Positions for the page: z-up world, whole millimetres as base64 int16 (person, frame, joint, axis)."""
-    skeleton, xyz_mm = load_skeleton("vnect21"), 1000 * result.world.points(result.joints.xyz_m)
+    skeleton, xyz_mm = load_skeleton("vnect21"), 1000 * result.xyz_world_m
     packed = np.where(np.isfinite(xyz_mm), np.clip(np.round(xyz_mm), -32767, 32767), UNKNOWN_MM).astype("<i2")
     return {
         "persons": result.joints.persons.tolist(),

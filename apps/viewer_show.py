@@ -16,6 +16,7 @@ from apps.viewer_cast import cast_of
 from apps.viewer_picture import ClipPictures
 from apps.viewer_player import KEY_C, KEY_ESC, KEY_R, KEY_T, Player
 from apps.viewer_stage import TRAIL_ROWS, Renderer, Viewer
+from posecore.camera import world_to_camera
 from posecore.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class ResultShow:
     """Frames of one or more results of the same clip. `show` draws, `play` runs a window, `annotated` gives a picture."""
 
     def __init__(self, results: Sequence[Result], renderer: Renderer, colour: str = "person", pictures: bool = True) -> None:
-        first = results[0]
+        self._first = first = results[0]
         self.time_s = first.time_s
         self._cast = cast_of(results)
         self._colour = colour
@@ -39,7 +40,8 @@ class ResultShow:
         self._rgb: NDArray[np.uint8] | None = None
         self._inset = True  # the clip's picture lies in a corner, where it hides nobody; else in the camera's frustum
         self._inset_left_px: int | None = None
-        self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(first, self._cast.xyz_m))
+        self._xyz_world_m = first.in_scenes(self._cast.xyz_m, [world.T_world_camera for world in first.worlds])
+        self.viewer = Viewer(first.world, first.camera, renderer, _floor_radius_m(self._xyz_world_m))
 
     @property
     def rate_fps(self) -> float:
@@ -50,11 +52,12 @@ class ResultShow:
         self, azimuth_deg: float = 45.0, elevation_deg: float = 14.0, with_camera: bool = False, around: bool = False
     ) -> None:
         """Look at everybody over the whole clip, so that the view can stand still (or turn around them)."""
-        points = self._cast.xyz_m.reshape(-1, 3)
+        points = [self._xyz_world_m.reshape(-1, 3)]
         if with_camera and self.viewer.camera is not None:
             self._inset = False
-            points = np.concatenate([points, self.viewer.camera_outline()])
-        self.viewer.frame_all(points, azimuth_deg, elevation_deg, around)
+            points += [world.points(self.viewer.camera_outline()) for world in self._first.worlds]
+        seen_m = world_to_camera(np.concatenate(points), self.viewer.world.T_camera_world)  # from where the viewer now stands
+        self.viewer.frame_all(seen_m, azimuth_deg, elevation_deg, around)
 
     def turn(self, degrees: float) -> None:
         """Walk around."""
@@ -62,7 +65,10 @@ class ResultShow:
 
     def show(self, frame: int) -> bool:
         """Draw a frame of the clip; False after the window was closed."""
-        first = max(0, frame - TRAIL_ROWS + 1) if self._trails else frame
+        scene = self._first.scene_at(frame)
+        if self._first.worlds[scene] is not self.viewer.world:  # behind a cut
+            self.viewer.stand_in(self._first.worlds[scene])
+        first = max((0, *self._first.cuts)[scene], frame - TRAIL_ROWS + 1) if self._trails else frame
         paths = {key: xyz_m[first : frame + 1] for key, xyz_m in zip(self._cast.keys, self._cast.xyz_m, strict=True)}
         people = {key: path_m[-1] for key, path_m in paths.items()}
         if self._clip is not None:
@@ -144,8 +150,8 @@ def emptier_side(image: NDArray[np.uint8], height: int, width: int, margin: int)
     return min(edges, key=lambda left: float(image[margin : margin + height, left : left + width].std()))
 
 
-def _floor_radius_m(result: Result, xyz_m: Floats) -> float:
+def _floor_radius_m(xyz_world_m: Floats) -> float:
     """A ground that reaches two metres beyond everybody."""
-    xy = result.world.points(xyz_m)[..., :2]
+    xy = xyz_world_m[..., :2]
     known = xy[np.isfinite(xy).all(axis=-1)]
     return float(np.clip(np.percentile(np.linalg.norm(known, axis=1), 99) + 2, 3, 30)) if len(known) else 4.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -30,7 +30,6 @@ from posecore.types import Source
 from posecore.world import World
 
 Floats = NDArray[np.float64]
-RendererName = Literal["open3d", "opencv"]
 TRAIL_JOINTS = ("pelvis", "right_hand", "left_hand", "right_toe", "left_toe")
 TRAIL_ROWS = 40  # points of a trail: 1.3 s at 30 frames per second
 BEHIND_M, ABOVE_M, BESIDE_M = 2.2, 1.6, 2.6  # from the clip's camera, where `look_from_behind_camera` stands

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -155,7 +156,7 @@ def test_names_and_warnings_are_text_not_markup(motion: Motion, tmp_path: Path) 
 
 def test_findings_of_the_fit_are_told_in_words() -> None:
     report = {"exchanged_sides": {"arms": 3, "legs": 0}, "reprojection_p50_px": 1.64, "bone_length_sigma": {"head": 0.02}}
-    report["mirrored_limbs"] = [{"limb": "left_arm", "from_to_s": [0.2, 0.5], "energy_saved": 9.1}]
+    report["settled_limbs"] = [{"limb": "left_arm", "how": "turned over", "from_to_s": [0.2, 0.5], "energy_saved": 9.1}]
     lines = findings(report)
     assert lines[0] == "left and right exchanged back: arms in 3 frames"
     assert "left_arm [0.2, 0.5] s" in lines[1]
@@ -223,3 +224,16 @@ def test_the_page_works_in_a_real_browser(motion: Motion, tmp_path: Path) -> Non
     world = image[100:560, 600:1180].astype(int)
     orange = (world[..., 2] > 190) & (world[..., 0] < 60)
     assert orange.sum() > 300
+
+
+def test_a_film_too_large_for_the_page_is_found_from_where_the_page_lies(
+    motion: Motion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = result_of(tmp_path, motion, film=True)
+    monkeypatch.setattr("apps.report_page.FILM_INSIDE_BYTES", 10)
+    elsewhere = tmp_path / "pages & more"
+    elsewhere.mkdir()
+    for page in (elsewhere / "page.html", result.folder / "report.html"):
+        assert main([str(result.folder), "-o", str(page)]) == 0
+        (source,) = re.findall(r'<video [^>]*src="([^"]+)"', page.read_text(encoding="utf-8"))
+        assert (page.parent / unquote(source)).resolve() == (result.folder / "overlay.mp4").resolve()

@@ -30,13 +30,13 @@ from tests.walker import CAMERA, walk
 SIZE = (320, 240)
 
 
-def write_result(folder: Path, motions: list[Motion], frames: int, film: bool = True) -> Path:
+def write_result(folder: Path, motions: list[Motion], frames: int, film: bool = True, cuts: tuple[int, ...] = ()) -> Path:
     """A result folder as video3d writes it, from motions; the film's frames get brighter by 5 levels each."""
     folder.mkdir(exist_ok=True)
     time_s = np.arange(frames) / 30
     tracks = [Track(m.person, m.frame, m.time_s, m.xy_px, np.full(m.xy_px.shape[:2], 0.9), m.xyz_m, m.sigma_m) for m in motions]
     write_motions(folder / MOTIONS, motions)
-    write_tracks(folder / TRACKS, Clip(time_s, 30.0, CAMERA), tracks)
+    write_tracks(folder / TRACKS, Clip(time_s, 30.0, CAMERA, cuts), tracks)
     write_config(folder / CONFIG, {"camera": camera_to_dict(CAMERA)})
     if film:
         with VideoWriter(folder / OVERLAY, (64, 48), 30.0) as writer:

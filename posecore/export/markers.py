@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.errors import InputError, MissingDependencyError
-from posecore.results import whole_file
+from posecore.export.clock import at_times, even_times
+from posecore.results import in_words, whole_file
 from posecore.skeleton import load_skeleton
 
 Floats = NDArray[np.float64]
@@ -30,21 +31,26 @@ def write_trc(path: Path, xyz_m: Floats, time_s: Floats) -> None:
         "\t\t" + "\t".join(f"{axis}{j + 1}" for j in range(joints) for axis in "XYZ"),
         "",
     ]
-    with whole_file(path) as part, part.open("w", encoding="ascii", newline="\n") as out:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as out:
         out.write("\n".join(header) + "\n")
-        for f, row in enumerate((1000 * xyz_m).reshape(frames, -1).tolist()):
-            cells = ["" if v != v else f"{v:.3f}" for v in row]
-            out.write("\t".join([str(f + 1), f"{time_s[f]:.6f}", *cells]) + "\n")
+        for f, row in enumerate((1000 * xyz_m).reshape(frames, -1)):
+            out.write("\t".join([str(f + 1), f"{time_s[f]:.6f}", *in_words(row, 3)]) + "\n")
 
 
 def write_c3d(path: Path, xyz_m: Floats, time_s: Floats) -> None:
-    """One person's (F, 21, 3) joints, z up, metres, NaN where unknown. MissingDependencyError without ezc3d."""
+    """One person's (F, 21, 3) joints, z up, metres, NaN where unknown. MissingDependencyError without ezc3d.
+
+    C3D knows a frame rate and no times: where the clip's frames are not even they are read between on an even clock.
+    """
     try:
         import ezc3d
     except ImportError:
         raise MissingDependencyError("C3D needs the ezc3d library: pip install ezc3d") from None
     if len(xyz_m) == 0:
         raise InputError(f"{path}: there are no frames to write")
+    even_s = even_times(time_s)
+    if even_s is not time_s:
+        xyz_m, time_s = at_times(xyz_m, time_s, even_s), even_s
     c3d = ezc3d.c3d()
     c3d.add_parameter("POINT", "UNITS", ["mm"])
     c3d.add_parameter("POINT", "X_SCREEN", ["+X"])

@@ -14,11 +14,11 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from posecore.errors import InputError
 from posecore.export.axes import transform
+from posecore.export.clock import even_times
 from posecore.skeleton import load_skeleton
 from posecore.types import Motion
 
 Floats = NDArray[np.float64]
-EVEN_STEP_TOLERANCE = 0.1  # frames further than this share of a step from an even clock make a clip one of variable rate
 _PART_OF_JOINT = {  # the bone that ends in a joint
     "head_top": "head",
     "neck": "chest",
@@ -121,11 +121,9 @@ def bone_tips(xyz_m: Floats, quaternion_xyzw: Floats) -> Floats:
 
 def even_rig(rig: Rig) -> Rig:
     """The rig on an even clock, for files that know only a frame rate; unchanged where the clip's frames already are even."""
-    grid = rig.time_s[0] + rig.step_s * np.arange(len(rig.time_s))
-    if np.abs(grid - rig.time_s).max(initial=0) <= EVEN_STEP_TOLERANCE * rig.step_s:
+    grid = even_times(rig.time_s)
+    if grid is rig.time_s:
         return rig
-    step_s = float(np.median(np.diff(rig.time_s)))
-    grid = np.arange(rig.time_s[0], rig.time_s[-1] + 1e-9, step_s)
     root_m, local = interpolate(rig.root_m, rig.quaternion_xyzw, rig.time_s, grid)
     nearest = np.clip(np.searchsorted(rig.time_s, grid + 1e-9, side="right") - 1, 0, len(rig.time_s) - 1)
     return replace(rig, time_s=grid, root_m=root_m, quaternion_xyzw=local, known=rig.known[nearest])
