@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posecore.errors import InputError, MissingDependencyError, PoseError
-from posecore.results import CONFIG, MOTIONS, whole_file
+from posecore.results import CONFIG, MOTIONS, read_config, whole_file
 
 if TYPE_CHECKING:
     from apps.pipeline import Networks
@@ -60,10 +60,21 @@ def find_jobs(places: Sequence[Path], output: Path, again: bool = False) -> list
         name = clip.stem if stems[clip.stem] == 1 else clip.name
         name = name if names[clip.name] == 1 else f"{clip.parent.name}_{clip.name}"
         folder = output / f"{name}_pose3d"
-        jobs.append(Job(clip, folder, not again and (folder / CONFIG).is_file() and (folder / MOTIONS).is_file()))
+        jobs.append(Job(clip, folder, _is_done(clip, folder) and not again))
     if len({job.folder for job in jobs}) < len(jobs):
         raise InputError("two clips have the same folder and file name; lift them in two calls")
     return jobs
+
+
+def _is_done(clip: Path, folder: Path) -> bool:
+    """Whether the folder holds this clip's whole result. InputError if it holds that of another clip of the same name."""
+    if not (folder / CONFIG).is_file() or not (folder / MOTIONS).is_file():
+        return False
+    told = (read_config(folder / CONFIG).get("clip") or {}).get("path")
+    source = (folder / told).resolve() if told else clip
+    if source.is_file() and not source.samefile(clip):  # a clip that has moved is still the one
+        raise InputError(f"{folder} holds the result of {source}, not of {clip}; choose another folder with -o")
+    return True
 
 
 def lift_locally(

@@ -99,6 +99,15 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-overlay", action="store_true", help="do not draw overlay.mp4 (saves a pass over the clip)")
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The options of every program that writes more than tables right behind a fit (`apps.export.write_more`)."""
+    parser.add_argument(
+        "--export", metavar="LIST", help="also write motion files: some of bvh,glb,trc,c3d,json,npz,angles, or all"
+    )
+    add_frame(parser)
+    parser.add_argument("--report", action="store_true", help="also write report.html, a page to judge the result by")
+
+
 def add_frame(parser: argparse.ArgumentParser) -> None:
     """The option of every program that writes motion files."""
     parser.add_argument(
@@ -119,8 +128,11 @@ def settings_from(options: argparse.Namespace, base: Settings) -> Settings:
     camera = {"fov_deg": options.fov, "focal_px": options.focal_px, "file": options.camera}
     if any(value is not None for value in camera.values()):
         settings = override(settings, {"camera": camera})
-    people = {"height_m": options.height, "people": _whole(given.get("people")), "person": _whole(given.get("person"))}
-    settings = override(settings, {"people": {k: v for k, v in people.items() if v is not None}})
+    if options.height is not None:
+        settings = override(settings, {"people": {"height_m": options.height}})
+    who = {name: _whole(given.get(name)) for name in ("people", "person")}
+    if any(value is not None for value in who.values()):  # one choice takes the place of the other, as with the camera
+        settings = override(settings, {"people": who})
     return override(settings, {"output": {"overlay": False}}) if given.get("no_overlay") else settings
 
 

@@ -63,6 +63,20 @@ def tell_files(paths: Sequence[Path], notes: Sequence[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
+def write_more(folder: Path, formats: Sequence[str], options: argparse.Namespace) -> None:
+    """Behind a fit: motion files and report as asked for, and a note on those of an older fit that still lie there."""
+    from apps.report import write_report
+    from apps.result_folder import load_result, older_files
+
+    result = load_result(folder)
+    paths, notes = export_result(result, formats, options.frame) if formats else ([], [])
+    if options.report:
+        paths.append(write_report(folder))
+    if not options.quiet:
+        old = ", ".join(path.name for path in older_files(folder, result.name))
+        tell_files(paths, [*notes, *([f"of an older fit: {old}; write them again with --export and --report"] if old else [])])
+
+
 def parse_formats(words: str) -> list[str]:
     """'bvh,trc' to a list. ConfigError for an unknown one, MissingDependencyError for one that lacks its library."""
     from posecore.errors import ConfigError, MissingDependencyError

@@ -51,7 +51,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Observed:
-    """What the networks saw of a clip, the first stage's result. clip_path: None if the clip is no longer at hand."""
+    """What the networks saw of a clip, the first stage's result. clip_path: None if nobody knows where the clip was."""
 
     clip_path: Path | None
     clip: Clip
@@ -159,19 +159,29 @@ def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings,
     """
     clip = observed.clip
     wanted, notes = select(observed.tracks, settings.people.people, settings.people.person)
+    film, missing = _film(observed.clip_path, folder, settings)
     motions = fit(clip, [turn_to_camera(track, clip.camera, camera) for track in wanted], camera, settings)
-    warnings = (*observed.warnings, *notes)
+    warnings = (*observed.warnings, *notes, *missing)
     (folder / results.CONFIG).unlink(missing_ok=True)
     stages.write_tracks(folder / results.TRACKS, clip, observed.tracks)
     stages.write_motions(folder / results.MOTIONS, motions)
     results.write_joints3d(folder / results.JOINTS_3D, results.stack_motions(clip.time_s, motions))
     results.write_joints2d(folder / results.JOINTS_2D, results.stack_tracks(clip.time_s, wanted))
-    if settings.output.overlay and observed.clip_path is not None:
-        write_overlay(folder / results.OVERLAY, observed.clip_path, motions, quiet)
-    else:
+    if film is not None:
+        write_overlay(folder / results.OVERLAY, film, motions, quiet)
+    elif not settings.output.overlay:
         (folder / results.OVERLAY).unlink(missing_ok=True)  # an older run's would not fit the new tables
     results.write_config(folder / results.CONFIG, describe(observed, camera, folder, settings, warnings))
     return Summary(folder, tuple(m.person for m in motions), len(clip.time_s), camera.source, warnings)
+
+
+def _film(clip_path: Path | None, folder: Path, settings: Settings) -> tuple[Path | None, list[str]]:
+    """The clip to draw on, if an overlay is wanted, and a warning where the clip is gone: what cannot be drawn anew stays."""
+    if not settings.output.overlay or (clip_path is not None and clip_path.is_file()):
+        return clip_path if settings.output.overlay else None, []
+    which = "the clip" if clip_path is None else f"the clip {os.path.relpath(clip_path, folder)}"
+    old = f"; {results.OVERLAY} still shows the fit before" if (folder / results.OVERLAY).is_file() else ""
+    return None, [f"{which} is gone, so there is no new overlay{old}"]
 
 
 def fit(clip: Clip, tracks: Sequence[Track], camera: Camera, settings: Settings) -> list[Motion]:

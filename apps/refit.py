@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
-from apps.command_line import Parser, add_choices, add_settings, guarded, print_settings, settings_from, tell
+from apps.command_line import Parser, add_choices, add_files, add_settings, guarded, print_settings, settings_from, tell
 
 if TYPE_CHECKING:
     from apps.pipeline import Observed, Summary
 
-_EPILOG = """What is not given stays as it was. The networks' settings (weights, detect, decode, tracker, follow, cuts) cannot
-change here; run video3d for that. Exit codes: 0 written, 2 wrong usage or unusable folder, 130 interrupted."""
 _BEFORE_THE_FIT = ("weights", "detect", "decode", "tracker", "follow", "cuts", "clothes", "relink", "revise")
+_EPILOG = f"""What is not given stays as it was. Settings that act before the fit ({", ".join(_BEFORE_THE_FIT)})
+cannot change here; run video3d for that. Exit codes: 0 written, 2 wrong usage or unusable folder, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,12 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="refit", description=__doc__, epilog=_EPILOG)
     parser.add_argument("folder", metavar="DIR", type=Path, help="result folder of video3d; its files are replaced")
+    add_files(parser)
     add_choices(parser)
     add_settings(parser)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
+    from apps.export import parse_formats, write_more
     from apps.settings import Settings
     from posecore import results
     from posecore.config import known_to, override
@@ -51,7 +53,9 @@ def _run(options: argparse.Namespace) -> int:
     changed = [group for group in _BEFORE_THE_FIT if getattr(settings, group) != getattr(old, group)]
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
+    formats = parse_formats(options.export) if options.export else []
     tell(refit(options.folder, settings, settings.camera != old.camera, config, options.quiet), options.quiet)
+    write_more(options.folder, formats, options)
     return 0
 
 
@@ -78,11 +82,7 @@ def _stored(folder: Path, config: dict[str, Any]) -> Observed:
     clip, tracks = stages.read_tracks(folder / results.TRACKS)
     about = config.get("clip") or {}
     path = folder / about["path"] if about.get("path") else None
-    warnings = list(about.get("warnings") or [])
-    if path is not None and not path.is_file():
-        path = None
-        warnings.append(f"the clip {about['path']} is gone, so there is no new overlay")
-    return Observed(path, clip, tuple(tracks), config.get("weights") or {}, tuple(warnings))
+    return Observed(path, clip, tuple(tracks), config.get("weights") or {}, tuple(about.get("warnings") or []))
 
 
 if __name__ == "__main__":

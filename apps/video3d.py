@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
-from apps.command_line import Parser, add_choices, add_frame, add_settings, guarded, print_settings, settings_from, tell
+from apps.command_line import Parser, add_choices, add_files, add_settings, guarded, print_settings, settings_from, tell
 from posecore.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,14 +41,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="video3d", description=__doc__, epilog=_EPILOG)
     parser.add_argument("clip", nargs="?", type=Path, help="video file (mp4, mov, avi, webm, ...); default: the demo clip")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="result folder (default: CLIP_pose3d beside the clip)")
-    parser.add_argument(
-        "--export", metavar="LIST", help="also write motion files: some of bvh,glb,trc,c3d,json,npz,angles, or all"
-    )
-    add_frame(parser)
+    add_files(parser)
     parser.add_argument(
         "--view", action="store_true", help="show people in 3D while the run works; closing the window does not stop the run"
     )
-    parser.add_argument("--report", action="store_true", help="also write report.html, a page to judge the result by")
     parser.add_argument(
         "--selftest", action="store_true", help="lift the demo clip and judge it by its truth: exit code 0 or 1"
     )
@@ -67,13 +63,13 @@ def _run(options: argparse.Namespace) -> int:
     settings = settings_from(options, Settings())
     if options.print_config:
         return print_settings(settings)
-    from apps.export import parse_formats
+    from apps.export import parse_formats, write_more
     from apps.pipeline import run_clip
 
     formats = parse_formats(options.export) if options.export else []
     clip, folder = _places(options.clip, options.output)
     tell(run_clip(clip, folder, settings, options.quiet, watch=_onlooker(settings, options)), options.quiet)
-    _write_more(folder, formats, options)
+    write_more(folder, formats, options)
     if options.clip is None and not options.quiet:
         from apps.result_folder import load_result
         from apps.truth import read_truth, truth_line
@@ -89,19 +85,6 @@ def _onlooker(settings: Settings, options: argparse.Namespace) -> Callable[[Came
     from apps.viewer_live import watch_run
 
     return watch_run(settings, options.quiet)
-
-
-def _write_more(folder: Path, formats: list[str], options: argparse.Namespace) -> None:
-    """Motion files and report beside the tables, as asked for; apps/export.py and apps/report.py have more to choose from."""
-    from apps.export import export_result, tell_files
-    from apps.report import write_report
-    from apps.result_folder import load_result
-
-    paths, notes = export_result(load_result(folder), formats, options.frame) if formats else ([], [])
-    if options.report:
-        paths.append(write_report(folder))
-    if not options.quiet:
-        tell_files(paths, notes)
 
 
 def _places(clip: Path | None, output: Path | None) -> tuple[Path, Path]:

@@ -61,6 +61,19 @@ def test_what_is_done_is_skipped_unless_asked_for_again(clips: Path, tmp_path: P
     assert not find_jobs([clips / "a.mp4"], out)[0].is_done, "an interrupted result is not done"
 
 
+def test_another_folder_s_clip_of_the_same_name_is_not_taken_for_done(clips: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "day2"
+    other.mkdir()
+    world = World([Actor((0, 0, 4))])
+    list(lift_locally(find_jobs([clips / "a.mp4"], out), QUICK, quiet=True, networks=world.networks))
+    world.write(other / "a.mp4", 5)
+    for again in (False, True):
+        with pytest.raises(InputError, match=r"a_pose3d holds the result of .*clips/a\.mp4, not of .*day2/a\.mp4"):
+            find_jobs([other], out, again)
+    (clips / "a.mp4").rename(other / "a.mp4")
+    assert find_jobs([other], out)[0].is_done, "a clip that has moved is still the one"
+
+
 def test_clips_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
     for name in ("x/a.mp4", "x/a.mov", "y/a.mp4", "y/b.avi"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

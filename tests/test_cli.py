@@ -141,10 +141,36 @@ def test_refit_with_another_field_of_view_is_a_run_with_it(clip, tmp_path):
 def test_refit_without_the_clip_says_that_there_is_no_overlay(clip, tmp_path, capsys):
     folder = tmp_path / "clip_pose3d"
     assert video3d.main([str(clip), "-q"]) == 0
-    clip.unlink()
+    clip.rename(tmp_path / "elsewhere.mp4")
+    old = (folder / results.OVERLAY).read_bytes()
+    assert refit.main([str(folder), "--height", "1.9"]) == 0
+    assert "the clip ../clip.mp4 is gone, so there is no new overlay; overlay.mp4 still shows" in capsys.readouterr().err
+    assert (folder / results.OVERLAY).read_bytes() == old, "what cannot be drawn again is kept"
+    (tmp_path / "elsewhere.mp4").rename(clip)
+    (folder / results.OVERLAY).unlink()
     assert refit.main([str(folder)]) == 0
-    assert "the clip ../clip.mp4 is gone" in capsys.readouterr().err
-    assert not (folder / results.OVERLAY).exists()
+    assert "gone" not in capsys.readouterr().err, "once it is back it is found"
+    assert (folder / results.OVERLAY).is_file()
+
+
+def test_motion_files_of_an_older_fit_are_told_or_written_again(clip, tmp_path, capsys):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "--export", "bvh,json", "--report", *QUICK]) == 0
+    assert "older fit" not in capsys.readouterr().err
+    bvh = (folder / "clip_person1.bvh").read_text()
+    assert refit.main([str(folder), "--height", "1.9"]) == 0
+    assert "note: of an older fit: clip_2d.json, clip_person1.bvh, report.html; write" in capsys.readouterr().err
+    assert refit.main([str(folder), "--height", "1.9", "--export", "bvh,json", "--report"]) == 0
+    assert "older fit" not in capsys.readouterr().err
+    assert (folder / "clip_person1.bvh").read_text() != bvh
+
+
+def test_refit_takes_the_last_word_on_who_is_wanted(clip, tmp_path):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "--person", "1", "-q", *QUICK]) == 0
+    assert refit.main([str(folder), "--people", "2", "-q"]) == 0
+    people = results.read_config(folder / results.CONFIG)["settings"]["people"]
+    assert (people["people"], people["person"]) == (2, None)
 
 
 BAD = [
