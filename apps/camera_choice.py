@@ -24,6 +24,7 @@ import yaml
 from numpy.typing import NDArray
 
 from posecore.camera import (
+    ASSUMED,
     DEFAULT_VERTICAL_FOV_DEG,
     Camera,
     camera_from_focal,
@@ -60,7 +61,7 @@ def choose_camera(size_wh: tuple[int, int], settings: CameraSettings) -> Camera:
         return camera_from_focal(size_wh, settings.focal_px, f"given focal length of {settings.focal_px:g} px")
     if settings.fov_deg is not None:
         return camera_from_fov(size_wh, settings.fov_deg, f"given vertical field of view of {settings.fov_deg:g} degrees")
-    return camera_from_fov(size_wh, DEFAULT_VERTICAL_FOV_DEG, f"assumed {DEFAULT_VERTICAL_FOV_DEG:g} degrees vertically")
+    return camera_from_fov(size_wh, DEFAULT_VERTICAL_FOV_DEG, f"{ASSUMED} {DEFAULT_VERTICAL_FOV_DEG:g} degrees vertically")
 
 
 def read_camera(path: Path, size_wh: tuple[int, int]) -> Camera:
@@ -78,7 +79,13 @@ def read_camera(path: Path, size_wh: tuple[int, int]) -> Camera:
         K = _for_clip(path, K, calibrated, size_wh, raw.get("crop_offset_px"))
     elif "crop_offset_px" in raw:
         raise InputError(f"{path}: crop_offset_px needs width and height of the calibrated picture")
-    return Camera(K, size_wh, distortion, source=f"camera file {path.name}")
+    return Camera(K, size_wh, distortion, _source(path, raw))
+
+
+def _source(path: Path, raw: Mapping[str, Any]) -> str:
+    """What the result says of the camera: a lens that was assumed stays so, whatever file hands it on."""
+    told = str(raw.get("source", ""))
+    return f"{told} (camera file {path.name})" if told.startswith(ASSUMED) else f"camera file {path.name}"
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:

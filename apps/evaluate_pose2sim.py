@@ -24,9 +24,8 @@ from posecore.types import Floats, Motion, Track
 from posecore.video import VideoReader
 
 CLIPS = {"cam01": 0, "cam03": 2}  # file name and camera number
-# The clip of cam01 is 1080 pixels wide though calibrated at 1088; the pixels that are missing on the left, by where the
-# truth's projection falls on the man.
-CROP_X_PX = {"cam01": 0.0, "cam03": 0.0}
+# The clip of cam01 is 1080 pixels wide though calibrated at 1088. By where the truth's projection falls on the man the pixels
+# are missing on the right, so its K holds as it is.
 VNECT = load_skeleton("vnect21")
 LIMBS = VNECT.indices(LIMB_JOINTS)
 HIPS = VNECT.indices(["left_hip", "right_hip"])
@@ -39,7 +38,6 @@ def load_truth(data: Path, clip: str, size_wh: tuple[int, int]) -> tuple[Camera,
         raise InputError(f"no truth.npz in {data}; expected the folder of pose2sim's demo (truth.npz, cam01.mp4, cam03.mp4)")
     raw, k = np.load(path), CLIPS[clip]
     K = raw["K_px"][k].astype(float)
-    K[0, 2] -= CROP_X_PX[clip]
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = raw["R_camera_world"][k], raw["t_camera_world_m"][k]
     names = [("R" if n.startswith("right") else "L") + n.split("_")[1].capitalize() for n in LIMB_JOINTS]

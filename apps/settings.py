@@ -26,7 +26,7 @@ class WeightsSettings:
     backend: Literal["torch", "openvino"] = "torch"  # what runs them; openvino (extra `fast`) is about twice as fast on a CPU
     second_opinion: bool = True  # the detector has a say in where the lift sees limbs: more accurate, 1.8 times as slow
     crop_px: int | None = None  # side of the lift's crops; null is what its weights ask for, smaller is faster
-    mirror: bool = True  # the lift sees every crop also in the mirror: a little more accurate, half as fast
+    mirror: bool = True  # the lift sees every crop also in the mirror: a little more accurate, 1.5 times as slow
     detect_heights_px: tuple[int, ...] = (368, 208)  # the detector looks at these heights; more finds smaller people, slower
     detect_again: bool = True  # the detector looks twice at everybody it finds; whoever is not seen again counts half
 

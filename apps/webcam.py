@@ -137,13 +137,14 @@ class Screen:
 
 def write_rows(out: TextIO, answer: LiveFrame, header: bool) -> None:
     """This frame's people as rows: frame, time_s, person, then x, y, z of every joint in metres, camera frame."""
+    from posecore.results import in_words
     from posecore.skeleton import load_skeleton
 
     if header:
         names = [f"{joint}_{axis}_m" for joint in load_skeleton("vnect21").joints for axis in "xyz"]
         out.write(",".join(["frame", "time_s", "person", *names]) + "\n")
     for person, fitted in sorted(answer.people.items()):
-        cells = ["" if v != v else f"{v:.4f}" for v in (fitted.xyz_m.ravel() + 0.0).tolist()]
+        cells = in_words(fitted.xyz_m.ravel(), 4)
         out.write(",".join([str(answer.frame.index), f"{answer.frame.time_s:.6f}", str(person), *cells]) + "\n")
 
 

@@ -1,6 +1,6 @@
 """All accuracy figures of the default weights in one run: `python -m benchmarks.accuracy --data DIR [--rendered DIR]`.
 
-DIR holds people/ and pose2sim/; --rendered is a folder of test shards written by `apps/render.py stills --split test`. Without
+DIR holds people/ and pose2sim/; --rendered is a folder of test shards written by `apps/render.py stills --part test`. Without
 --data there is nothing real to measure on and the run says so.
 """
 

@@ -84,7 +84,7 @@ class Body:
 
     @property
     def dof_names(self) -> list[str]:
-        """Readable name of every degree of freedom, for reports and the table of joint angles."""
+        """Readable name of every degree of freedom, for whoever looks at a single one."""
         names = [f"pelvis_{axis}" for axis in ("x", "y", "z", "turn_x", "turn_y", "turn_z")] + [""] * (self.dofs - 6)
         for columns, ball in zip(self.ball_dof[1:], self.balls[1:], strict=True):
             for axis, column in zip("xyz", columns, strict=True):

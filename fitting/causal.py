@@ -60,7 +60,8 @@ class FittedFrame:
 
 
 class CausalFitter:
-    """One person before a running camera; `update` once per frame. A person who was away for `fill_gap_s` starts afresh."""
+    """One person before a running camera; `update` once per frame. A person who was away for `fill_gap_s` starts afresh,
+    whatever the frame rate: frames that come slowly are no absence."""
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class CausalFitter:
         self.causal, s = causal or CausalSettings(), settings or FitSettings()
         self.settings = replace(s, prior=self.causal.prior_gain * s.prior, hinge_prior=self.causal.prior_gain * s.hinge_prior)
         self.bone_length_m = prior_lengths(height_m) if bone_length_m is None else bone_length_m
+        self._called_s, self._step_s = -np.inf, np.inf  # the last frame's time, and the shortest step so far
         self._forget()
 
     def _forget(self) -> None:
@@ -89,7 +91,9 @@ class CausalFitter:
         last_s = -np.inf if self._window is None else float(self._window[0].time_s[-1])
         if time_s <= last_s:
             raise InputError(f"causal fit: times must increase, got {time_s:g} s after {last_s:g} s")
-        if time_s - last_s > self.settings.fill_gap_s:
+        self._step_s = min(self._step_s, time_s - self._called_s)
+        self._called_s = time_s
+        if time_s - last_s > self.settings.fill_gap_s + 1.5 * self._step_s:  # as `measure.present_rows`
             self._forget()
         if pose is None:
             return self._bridge(time_s)

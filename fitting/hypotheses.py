@@ -146,7 +146,7 @@ def _bridged(pose: Pose, limb: str, rows: slice) -> Pose:
 
 
 def settle_limbs(problem: Problem, pose: Pose) -> tuple[Pose, list[dict[str, Any]]]:
-    """The pose with limbs put on the cheaper side of the picture, and what was changed: limb, time, energy saved."""
+    """The pose with limbs put on the cheaper side of the picture, and what was changed: limb, how, time, energy saved."""
     if len(pose) < 5:
         return pose, []
     rate = 1 / float(np.median(np.diff(problem.measured.time_s)))
@@ -155,25 +155,26 @@ def settle_limbs(problem: Problem, pose: Pose) -> tuple[Pose, list[dict[str, Any
     for _, a, b, limb in sorted(found, reverse=True)[: MOST_TRIALS + len(pose) // 1000]:
         first, last = max(a - MARGIN_FRAMES, 0), min(b + MARGIN_FRAMES, len(pose))
         part, here, rows = problem.rows(first, last), pose[first:last], slice(a - first, b - first)
-        trials = [here, _bridged(here, limb, rows)]
-        trials += [_mirrored(part, here, limb, rows, bones) for bones in ((True, True), (False, True), (True, False))]
-        best, saved = _race(part, trials)
+        trials = [("as it was", here), ("bridged", _bridged(here, limb, rows))]
+        for bones in ((True, True), (False, True), (True, False)):
+            trials.append(("turned over", _mirrored(part, here, limb, rows, bones)))
+        how, best, saved = _race(part, trials)
         if saved > GAIN:
             pose = concatenate([pose[:first], best, pose[last:]])
             times = [round(float(problem.measured.time_s[k]), 3) for k in (a, b - 1)]
-            changed.append({"limb": limb, "from_to_s": times, "energy_saved": round(saved, 1)})
+            changed.append({"limb": limb, "how": how, "from_to_s": times, "energy_saved": round(saved, 1)})
     return pose, changed
 
 
-def _race(part: Problem, trials: list[Pose]) -> tuple[Pose, float]:
-    """The cheapest of the trials fitted, and the energy it saves over the first; only the leaders are fitted to the end."""
+def _race(part: Problem, trials: list[tuple[str, Pose]]) -> tuple[str, Pose, float]:
+    """The cheapest of the trials by name, fitted, and what it saves over the first; only the leaders are fitted to the end."""
 
-    def fitted(pose: Pose, steps: int) -> tuple[float, Pose]:
+    def fitted(name: str, pose: Pose, steps: int) -> tuple[float, str, Pose]:
         pose = descend(replace(part, settings=replace(part.settings, iterations=steps)), pose).pose
-        return evaluate(part, pose).energy, pose
+        return evaluate(part, pose).energy, name, pose
 
-    here, *others = (fitted(trial, FIRST_STEPS) for trial in trials)
+    here, *others = (fitted(name, pose, FIRST_STEPS) for name, pose in trials)
     leaders = [here, *sorted(others, key=lambda found: found[0])[:LEADERS]]
-    (energy, _), *_ = ended = [fitted(pose, TRIAL_STEPS - FIRST_STEPS) for _, pose in leaders]
-    lowest, best = min(ended, key=lambda found: found[0])
-    return best, energy - lowest
+    (energy, *_), *_ = ended = [fitted(name, pose, TRIAL_STEPS - FIRST_STEPS) for _, name, pose in leaders]
+    lowest, how, best = min(ended, key=lambda found: found[0])
+    return how, best, energy - lowest

@@ -48,7 +48,7 @@ def news_share(dt_s: Floats, memory_s: float) -> Floats:
 
 
 def frame_steps(time_s: Floats) -> Floats:
-    """(T,) seconds for which each row stands: the median step if there are no neighbours to tell otherwise."""
+    """(T,) seconds for which each row stands: the shorter of its two steps; 1/30 s for a single row."""
     if len(time_s) < 2:
         return np.full(len(time_s), 1 / 30)
     steps = np.diff(time_s)

@@ -1,4 +1,4 @@
-"""The fit's result as a Motion: rows put back among the clip's frames, where every joint came from, joint angles, figures."""
+"""The fit's result as a Motion: rows put back among the clip's frames, where every joint came from, figures."""
 
 from __future__ import annotations
 

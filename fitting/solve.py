@@ -90,7 +90,7 @@ def fit(problem: Problem) -> tuple[Problem, Pose, Floats, dict[str, Any]]:
     pose, limbs = settle_limbs(problem, pose)
     problem = with_feet(problem, pose)
     pose, sigma = solve_with_sigma(problem, pose)
-    report = {"exchanged_sides": sides, "mirrored_limbs": limbs}
+    report = {"exchanged_sides": sides, "settled_limbs": limbs}
     names = load_body().skeleton.joints
     report["bone_length_sigma"] = {name: round(float(s), 4) for name, s in zip(names, spread, strict=True)}
     return problem, pose, sigma, report
@@ -100,7 +100,7 @@ def scale_sigma(camera: Camera, height_m: float | None, settings: FitSettings) -
     """Relative standard deviations of the focal length and of the stature."""
     focal, stature = settings.focal_sigma, settings.stature_sigma
     if focal is None:
-        focal = ASSUMED_FOCAL_SIGMA if camera.source.startswith("assumed") else GIVEN_FOCAL_SIGMA
+        focal = ASSUMED_FOCAL_SIGMA if camera.is_assumed else GIVEN_FOCAL_SIGMA
     if stature is None:
         stature = ASSUMED_STATURE_SIGMA if height_m is None else GIVEN_STATURE_SIGMA
     return focal, stature

@@ -120,7 +120,7 @@ class Tracker:
             told = look_log_odds(known[:, None], np.stack(looks)) * _stand_apart(places)
             log_odds += self.settings.appearance * told
         doubted = np.array([self._doubted[person] > 0 for person in people])
-        log_odds = np.maximum(log_odds + np.log(self.settings.double_odds) * doubted[:, None], 0.0)
+        log_odds = np.maximum(log_odds + _log(self.settings.double_odds) * doubted[:, None], 0.0)
         rows, columns = linear_sum_assignment(log_odds, maximize=True)
         return {int(d): int(p) for p, d in zip(rows, columns, strict=True) if log_odds[p, d] > 0}
 
@@ -138,7 +138,7 @@ class Tracker:
         between = _middles(found) - _middles(stayed)[:, None]  # of boxes, for no joint tells where the others have gone
         reach = np.hypot(drift, self.settings.tumble_reach)
         tumbled = _place_log_likelihood(between, reach, size_px, self.settings)
-        guesses = (moved, stopped + np.log(self.settings.stop_odds), tumbled + np.log(self.settings.tumble_odds))
+        guesses = (moved, stopped + _log(self.settings.stop_odds), tumbled + _log(self.settings.tumble_odds))
         return np.max(guesses, axis=0) - np.log(self.settings.strangers_per_size)
 
     def _is_alone(self, person: int, time_s: float) -> bool:
@@ -184,6 +184,11 @@ def _log_likelihood(
     swing = pose_doubt_px[:, None] ** 2
     pose = oks(found - shift[:, :, None], guess_px[:, None], size_px[:, None] ** 2, SIGMA, extra_variance_px=swing)
     return place + settings.pose_weight * np.log(np.maximum(pose, 1e-3))
+
+
+def _log(odds: float) -> float:
+    """Of odds that may be 0: so small that nothing outweighs it, and still a number."""
+    return float(np.log(max(odds, 1e-30)))
 
 
 def _stand_apart(found: Floats) -> NDArray[np.bool_]:

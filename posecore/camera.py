@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from posecore.errors import InputError
 
 DEFAULT_VERTICAL_FOV_DEG = 54.0  # VNect's rule for a camera of which nothing is known
+ASSUMED = "assumed"  # how the source of such a camera begins
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Camera:
             raise InputError(f"camera: at most 5 finite distortion values (k1 k2 p1 p2 k3) are known, got {d.tolist()}")
         object.__setattr__(self, "K_px", K)
         object.__setattr__(self, "distortion", np.pad(d, (0, 5 - len(d))))
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nothing was known of the lens."""
+        return self.source.startswith(ASSUMED)
 
     @property
     def focal_px(self) -> tuple[float, float]:

@@ -117,8 +117,8 @@ def write_joints3d(path: Path, joints: Joints3D) -> None:
     """joints3d.csv: metres to 0.1 mm, sigmas to 0.1 mm, empty where unknown."""
 
     def row(p: int, f: int) -> list[str]:
-        xyz = _words(joints.xyz_m[p, f].ravel(), 4)
-        sigma = _words(1000 * joints.sigma_m[p, f].ravel(), 1)
+        xyz = in_words(joints.xyz_m[p, f].ravel(), 4)
+        sigma = in_words(1000 * joints.sigma_m[p, f].ravel(), 1)
         source = [_SOURCE_WORDS[code] for code in joints.source[p, f]]
         return xyz + [word for j in range(len(_JOINTS)) for word in (*sigma[2 * j : 2 * j + 2], source[j])]
 
@@ -129,7 +129,7 @@ def write_joints2d(path: Path, joints: Joints2D) -> None:
     """joints2d.csv: pixels to 0.01, scores to 0.001, empty where unknown."""
 
     def row(p: int, f: int) -> list[str]:
-        xy, score = _words(joints.xy_px[p, f].ravel(), 2), _words(joints.score[p, f], 3)
+        xy, score = in_words(joints.xy_px[p, f].ravel(), 2), in_words(joints.score[p, f], 3)
         return [word for j in range(len(_JOINTS)) for word in (*xy[2 * j : 2 * j + 2], score[j])]
 
     _write_table(path, columns_2d(), joints, row)
@@ -160,8 +160,8 @@ def _by_person(items: Sequence[Any]) -> list[Any]:
     return sorted(items, key=lambda item: item.person)
 
 
-def _words(values: NDArray, decimals: int) -> list[str]:
-    """Fixed decimals, '' for NaN; adding 0.0 after rounding turns -0.0 into 0.0."""
+def in_words(values: NDArray, decimals: int) -> list[str]:
+    """Numbers of a table with fixed decimals, '' for NaN; adding 0.0 after rounding turns -0.0 into 0.0."""
     return ["" if v != v else f"{v:.{decimals}f}" for v in (np.round(values, decimals) + 0.0).tolist()]
 
 

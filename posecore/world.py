@@ -60,7 +60,7 @@ def estimate_world(motions: Sequence[Motion]) -> World:
     elif standing:
         source = f"how people stand, for {len(contacts)} foot contacts do not fix the floor's tilt; {told}"
     else:
-        source = "upright camera assumed: nobody stands in the clip"
+        source, slope = "upright camera assumed: nobody stands in the clip", guess
     if not known:
         height = _lowest(motions, slope)
     return World(_world_transform(slope, height + TOE_HEIGHT_M, motions), source)

@@ -54,6 +54,17 @@ def test_config_of_a_result_serves(tmp_path):
     np.testing.assert_array_equal(read_camera(path, (1920, 1080)).K_px, camera.K_px)
 
 
+def test_an_assumed_lens_stays_one_whatever_file_hands_it_on(tmp_path):
+    """Error bars in depth follow from it."""
+    assumed = choose_camera((640, 480), CameraSettings())
+    path = write(tmp_path, {"camera": camera_to_dict(assumed)})
+    again = choose_camera((640, 480), CameraSettings(file=str(path)))
+    assert again.is_assumed
+    assert again.source == f"assumed 54 degrees vertically (camera file {path.name})"
+    given = choose_camera((640, 480), CameraSettings(fov_deg=42))
+    assert not read_camera(write(tmp_path, {"camera": camera_to_dict(given)}), (640, 480)).is_assumed
+
+
 def test_a_smaller_copy_of_the_picture_sees_the_same_rays(tmp_path):
     """Half the size: the point in the middle of four pixels becomes the middle of one."""
     path = write(tmp_path, FULL)

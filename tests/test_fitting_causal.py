@@ -88,3 +88,15 @@ def test_one_euro_keeps_constants_and_passes_over_the_unknown():
     assert out[0] == 5.0
     assert np.isnan(out[1])
     assert keep(1.0, np.array([5.0, 3.0]))[1] == 3.0
+
+
+def test_slow_frames_are_no_absence():
+    """Who is seen in every frame, of 1.5 a second, has a window to fit, not one cold start after another."""
+    time_s = np.arange(8) / 1.5
+    track = seen(truth(time_s, seed=3), time_s, 3.0, 0.06)
+    fitter = CausalFitter(CAMERA, HEIGHT_M, SETTINGS)
+    for t in range(len(time_s)):
+        fitter.update(time_s[t], row(track, t))
+    assert fitter._window is not None
+    assert len(fitter._window[1]) > 1
+    assert fitter.update(time_s[-1] + 5.0, None) is None, "five seconds are one"

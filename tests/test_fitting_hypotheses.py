@@ -50,6 +50,7 @@ def test_a_limb_fitted_on_the_wrong_side_is_found_and_mended():
     assert mpjpe_mm(wrong[30:42], right[30:42], None) > 50
     assert mpjpe_mm(place(mended, problem.bone_length_m).xyz_m[30:42], right[30:42], None) < 10
     assert [entry["limb"] for entry in report] == ["left_arm"]
+    assert report[0]["how"] in ("bridged", "turned over")
     assert report[0]["energy_saved"] > 50
     again, nothing = settle_limbs(problem, mended)
     assert nothing == []

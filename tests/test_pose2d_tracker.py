@@ -183,3 +183,13 @@ def test_bad_input_is_refused():
     for call in (lambda: tracker.update(0.5, []), lambda: tracker.predict(0.5)):
         with pytest.raises(InputError, match="backwards"):
             call()
+
+
+@pytest.mark.parametrize("name", ["double_odds", "stop_odds", "tumble_odds"])
+def test_odds_of_nothing_are_allowed(name):
+    """0 is in their range: what they speak of never happens."""
+    tracker = Tracker(TrackerSettings(**{name: 0.0}))
+    people = [seen(upright(100, 50, 200)), seen(upright(104, 50, 200)), seen(upright(400, 50, 200))]
+    for time_s in (0.0, 0.1, 0.2):
+        numbers = tracker.update(time_s, people)
+    assert len(set(numbers)) == 3

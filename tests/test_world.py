@@ -58,6 +58,16 @@ def test_where_nobody_stands_the_camera_is_taken_to_be_upright(people: list[str]
     np.testing.assert_allclose(world.T_world_camera[2, :3], [0, -1, 0], atol=1e-12)
 
 
+def test_toes_of_who_lies_do_not_tilt_a_camera_said_to_be_upright(monkeypatch: pytest.MonkeyPatch) -> None:
+    lying = walk(12, T_camera_world=camera_pose(1.5, 0))
+    turned = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    lying = replace(lying, xyz_m=(lying.xyz_m - lying.xyz_m[0, 14]) @ turned.T + lying.xyz_m[0, 14])
+    monkeypatch.setattr("posecore.world.foot_contacts", lambda motion: np.array([[0.0, 1.0, 4.0], [0.0, 0.6, 4.6]]))
+    world = estimate_world([lying])
+    assert world.source.startswith("upright camera assumed")
+    np.testing.assert_allclose(world.T_world_camera[2, :3], [0, -1, 0], atol=1e-12)
+
+
 def test_contacts_are_the_planted_feet() -> None:
     T = camera_pose(1.2, 8)
     contacts = foot_contacts(walk(100, T_camera_world=T)) - T[:3, 3]

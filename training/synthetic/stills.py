@@ -27,7 +27,6 @@ from training.synthetic.sensor import SensorLook, develop
 from training.synthetic.viewpoint import crop_camera, look_at, sample_eye
 
 Rng = np.random.Generator
-SHARD_SIZE = 250
 _PELVIS = JOINTS.index("pelvis")
 HALVES = halves(JOINTS)  # what close-ups show
 _LEAST_SEEN, _LEAST_OF_HALF = 9, 6  # joints of a picture's subject; one behind the own body counts half
