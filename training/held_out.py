@@ -90,7 +90,8 @@ def _cut(sample: Sample, box: NDArray) -> Sample:
         person, xy_px=single(person.xy_px - low), box_xyxy_px=single(person.box_xyxy_px - np.tile(low, 2)), mask=None
     )
     people = (_within(moved, high - low),)
-    return replace(sample, size_wh=(int(x1 - x0), int(y1 - y0)), people=people, read=lambda: read()[y0:y1, x0:x1])
+    size_wh = int(x1 - x0), int(y1 - y0)
+    return replace(sample, size_wh=size_wh, people=people, read=lambda: read()[y0:y1, x0:x1], camera=None)
 
 
 def _sample(scene: Scene, key: str) -> Sample:

@@ -15,7 +15,7 @@ from training.augment import AugmentConfig, change_picture, jitter_crop, move_pe
 from training.company import Surroundings, set_in
 from training.cutouts import LEAST_SHOWN, alpha_of
 from training.layers import replace_layers
-from training.samples import LIFT_JOINTS, PersonLabel, Sample
+from training.samples import LIFT_JOINTS, PersonLabel, Sample, seen_at
 
 VNECT = load_skeleton("vnect21")
 HALVES = halves(VNECT.joints)
@@ -56,6 +56,7 @@ def make_example(
 ) -> LiftExample:
     """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise.
 
+    Where the picture's camera is known the 3D is turned to the crop as it is cut, which is not always the middle of the person.
     `around` gives other backgrounds and clothes to a sample that has masks, and company to people.
     """
     person = sample.people[which]
@@ -66,6 +67,8 @@ def make_example(
     if rng is not None:
         crop = jitter_crop(crop, rng, config)
         rotation, flip = random_rotation(rng, config), bool(rng.random() < config.flip)
+    if sample.camera is not None:
+        person = seen_at(person, crop.centre_px, sample.camera)
     matrix = similarity(crop, rotation, flip)
     rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
     if rng is not None:

@@ -14,7 +14,7 @@ What is published and known about the set, and minded here:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -162,7 +162,8 @@ def _sample(view: _View, row: int, skeleton: Skeleton3D) -> Sample | None:
     if view.foreground is not None and view.foreground.has(frame):
         layers = partial(read_layers, view.foreground, view.chairs, frame, person.box_xyxy_px, view.flawed)
     read = partial(view.frames.read, frame)
-    return Sample(f"{view.key}/{frame:06d}", SOURCE, view.camera.size_wh, (person,), read, complete=True, layers=layers)
+    sample = Sample(f"{view.key}/{frame:06d}", SOURCE, view.camera.size_wh, (person,), read, complete=True, camera=view.camera)
+    return replace(sample, layers=layers)
 
 
 def label_person(xy_px: NDArray, xyz_m: NDArray, camera: Camera) -> PersonLabel | None:
@@ -235,7 +236,7 @@ def _test_sequence(folder: Path, skeleton: Skeleton3D) -> Iterator[Sample]:
         person = label_person(joints[0], joints[1], camera)
         if person is not None:
             key = f"{folder.name}/{row + 1:06d}"
-            yield Sample(key, SOURCE, camera.size_wh, (person,), file_reader(path), complete=True)
+            yield Sample(key, SOURCE, camera.size_wh, (person,), file_reader(path), complete=True, camera=camera)
 
 
 def camera_of_labels(xy_px: NDArray, xyz_m: NDArray, size_wh: tuple[int, int]) -> Camera:

@@ -73,7 +73,7 @@ def rendered_sample(rendered: RenderedSample, key: str) -> Sample:
     width, height = rendered.camera.size_wh
     shown = [(label, p) for label in rendered.people if (p := _person(label, rendered.camera)) is not None]
     people = tuple(behind(p, label.visibility == Visibility.BEHIND_OTHER) if k else p for k, (label, p) in enumerate(shown))
-    return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True)
+    return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True, camera=rendered.camera)
 
 
 def _reader(rendered: RenderedSample) -> Callable[[], NDArray[np.uint8]]:

@@ -6,7 +6,7 @@ Joints are those of the skeleton `labels26`: vnect21 in its order, then nose, ey
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,10 @@ LIFT_JOINTS = slice(0, 21)  # vnect21 leads labels26
 class PersonLabel:
     """One labelled person.
 
-    xy_px (26, 2) image pixels, trust (26,) 0..1 (0 = unknown); xyz_m (26, 3) pelvis-relative, camera axes, height-normalised
-    metres, trust_xyz (26,); box_xyxy_px (4,); mask: COCO run-length encoding of the person's pixels, if known; scale: the
-    person's true metres per normalised metre, 1 where it is not known.
+    xy_px (26, 2) image pixels, trust (26,) 0..1 (0 = unknown); xyz_m (26, 3) pelvis-relative, height-normalised metres, in the
+    axes of a camera that looks at the middle of the box (see `seen_at`), trust_xyz (26,); box_xyxy_px (4,); mask: COCO
+    run-length encoding of the person's pixels, if known; scale: the person's true metres per normalised metre, 1 where it is
+    not known.
     """
 
     xy_px: NDArray[np.float32]
@@ -57,7 +58,7 @@ class Layers:
 class Sample:
     """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled, but for those
     inside the ignored boxes (crowds, people without joints); ignored_mask, where given, has for every such box the pixels (COCO
-    run-length encoding) or None; `layers()`, where there is one, gives the picture's masks."""
+    run-length encoding) or None; `layers()`, where there is one, gives the picture's masks; camera: the picture's, if known."""
 
     key: str
     source: str
@@ -68,6 +69,7 @@ class Sample:
     ignored_box_xyxy_px: tuple[tuple[float, float, float, float], ...] = ()
     layers: Callable[[], Layers] | None = None
     ignored_mask: tuple[dict[str, Any] | None, ...] = ()
+    camera: Camera | None = None
 
 
 def single(values: ArrayLike) -> NDArray[np.float32]:
@@ -81,9 +83,21 @@ def to_lift_frame(xyz_m: NDArray, box_xyxy_px: NDArray, camera: Camera) -> tuple
     Pelvis at the origin, axes of a camera that looks at the middle of the box, knee-to-neck height 0.92 m
     (docs/conventions.md).
     """
-    R_camera_crop = rotation_to_ray(image_to_ray((box_xyxy_px[:2] + box_xyxy_px[2:]) / 2, camera))
+    R_camera_crop = rotation_to_ray(image_to_ray(_middle_px(box_xyxy_px), camera))
     scale = float(knee_to_neck_m(xyz_m[LIFT_JOINTS])) / KNEE_TO_NECK_M
     return (xyz_m - xyz_m[LABELS.root]) @ R_camera_crop / scale, scale
+
+
+def seen_at(person: PersonLabel, centre_px: NDArray, camera: Camera) -> PersonLabel:
+    """The person with the 3D of a crop around centre_px (2,): in the axes of a camera that looks there, not at his box."""
+    R_camera_box, R_camera_crop = (
+        rotation_to_ray(image_to_ray(xy_px, camera)) for xy_px in (_middle_px(person.box_xyxy_px), centre_px)
+    )
+    return replace(person, xyz_m=single(person.xyz_m @ R_camera_box.T @ R_camera_crop))
+
+
+def _middle_px(box_xyxy_px: NDArray) -> NDArray:
+    return (box_xyxy_px[:2] + box_xyxy_px[2:]) / 2
 
 
 def to_openpose18(person: PersonLabel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
