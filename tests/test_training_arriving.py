@@ -5,8 +5,9 @@ import pytest
 
 from posecore.camera import Camera
 from posecore.errors import InputError
+from tests.test_training_data import make_sample, random_person
 from training import rendered
-from training.lift_task import LiftLesson
+from training.lift_task import LiftLesson, LiftTask
 from training.rendered import ArrivingShards
 from training.runs import DataFolders, crop_samples, lift_lessons
 from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, load_rendered
@@ -70,6 +71,16 @@ def test_half_a_shard_waits_until_it_is_whole_and_what_stays_broken_is_named(tmp
 def test_without_any_shard_a_training_cannot_start(tmp_path):
     with pytest.raises(InputError, match="no shard has arrived"):
         ArrivingShards(tmp_path)(np.random.default_rng(0))
+
+
+def test_shards_that_are_given_are_drawn_without_asking_for_a_share(tmp_path):
+    write(tmp_path / "a.npz", 1)
+    photo = make_sample(random_person(0))
+    stored = crop_samples(tmp_path, DataFolders(people="", rendered=str(tmp_path)))[0]
+    task = LiftTask([photo, *stored], [], LiftLesson(size_px=64))
+    rng = np.random.default_rng(0)
+    assert {task.mix.draw(rng).source for _ in range(40)} == {"ccp", "rendered"}
+    assert set(LiftTask([photo], [], LiftLesson()).mix.shares) == {"ccp"}
 
 
 def test_a_run_reads_them_as_one_source_or_as_a_maker(tmp_path):

@@ -36,7 +36,7 @@ class SourceShares:
     sports: float = 1.5  # action
     lspet: float = 1.0  # gymnasts in every orientation
     coco: float = 0.0  # people of fully labelled photos, in 2D only
-    rendered: float = 0.0  # rendered people out of shards: exact depth
+    rendered: float = 1.0  # rendered people out of shards, where there are some (data.rendered): exact depth
     live: float = 1.0  # people rendered on the fly, where an asset pack is given (data.assets)
     mpi_inf_3dhp: float = 1.0  # MPI-INF-3DHP, for who has it: real people, exact depth
 
