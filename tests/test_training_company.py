@@ -12,6 +12,7 @@ from training.company import Surroundings, set_in
 from training.lift_data import make_example
 from training.lift_eval import evaluate_lift
 from training.lift_task import LiftLesson, LiftTask, SourceShares
+from training.shared import SharedLesson, SharedTask
 
 SIZE = 200
 STILL = {"rotation_sd_deg": 0.0, "upside_down": 0.0, "colour": 0.0}
@@ -34,7 +35,7 @@ def crops(alpha, around, count=40, **chances):
     """The grey picture of a person in many surroundings."""
     grey, person = np.full((SIZE, SIZE, 3), 128, np.uint8), random_person(6)
     config = AugmentConfig(**STILL, **chances)
-    return person, [set_in(grey, person, alpha, around, np.random.default_rng(k), config) for k in range(count)]
+    return person, [set_in(grey, person, alpha, around, np.random.default_rng(k), config)[:2] for k in range(count)]
 
 
 def left_half(person):
@@ -110,13 +111,48 @@ def test_who_shows_but_a_joint_stays_alone(red_people):
     grey, person = np.full((SIZE, SIZE, 3), 128, np.uint8), random_person(6)
     person = replace(person, box_xyxy_px=np.full(4, 90, np.float32))
     config = AugmentConfig(**STILL, company=1.0)
-    rgb, _ = set_in(grey, person, None, Surroundings((), red_people), np.random.default_rng(0), config)
+    rgb, *_ = set_in(grey, person, None, Surroundings((), red_people), np.random.default_rng(0), config)
     assert (rgb == 128).all()
 
 
 def test_off_is_off(red_people):
     _, made = crops(np.ones((SIZE, SIZE), np.float32), Surroundings(GREEN, red_people), 5, company=0.0)
     assert all((rgb == 128).all() and (seen.trust == 1).all() for rgb, seen in made)
+
+
+def shared_examples(samples, size=128, count=12, **chances):
+    """What both networks learn from a crop of the first sample, the others keeping it company."""
+    augment = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, scale_sd=0.0, shift_sd=0.0, **chances)
+    task = SharedTask(samples[:1], [], SharedLesson(lift=LiftLesson(size_px=size, easy_samples=0, augment=augment)))
+    task.around = Surroundings((), samples[1:])
+    return [task.make(0, np.random.default_rng(k)) for k in range(count)]
+
+
+def test_where_company_shows_the_detector_of_a_shared_run_is_taught_nothing(red_people):
+    sample = make_sample(with_mask(random_person(6)))
+    sample = replace(sample, read=lambda: np.full((SIZE, SIZE, 3), 128, np.uint8))
+    shown = 0
+    for example in shared_examples([sample, *red_people], company=1.0):
+        red = (example["rgb"][..., 0] > 224) & (example["rgb"][..., 1] < 32)
+        cells = red.reshape(16, 8, 16, 8).any(axis=(1, 3))
+        assert not example["pose_heat_known"][:, cells].any()
+        assert not example["pose_paf_known"][:, cells].any()
+        assert example["pose_heat_known"].any()
+        shown += cells.sum()
+    assert shown > 50
+    (alone,) = shared_examples([sample, *red_people], count=1, company=0.0)
+    assert alone["pose_heat_known"][:, 4:12, 4:12].all()
+
+
+def test_where_others_of_the_picture_stand_only_the_person_s_own_joints_are_taught_to_a_shared_detector():
+    person, other = random_person(6), random_person(3)
+    other.trust[8:] = 0  # too little for a lesson of his own
+    both = replace(make_sample(person), people=(person, other), complete=True)
+    (one,), (two,) = (shared_examples([replace(both, people=p)], count=1) for p in ((person,), (person, other)))
+    np.testing.assert_array_equal(one["pose_heat"], two["pose_heat"])
+    lost = one["pose_heat_known"][:-1] & ~two["pose_heat_known"][:-1]
+    assert lost.any()
+    assert (two["pose_heat"][:-1][lost] == 0).all()
 
 
 def test_only_photos_of_one_person_with_a_mask_keep_company():

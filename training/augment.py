@@ -56,14 +56,19 @@ def move_person(person: PersonLabel, matrix: NDArray, rotation_rad: float, flip:
     if flip:
         R = np.diag([-1.0, 1, 1]) @ R
     xyz = person.xyz_m @ R.T
-    x0, y0, x1, y1 = person.box_xyxy_px
-    corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) @ matrix[:, :2].T + matrix[:, 2]
-    box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    box = move_box(person.box_xyxy_px, matrix)
     trust, trust_xyz = person.trust, person.trust_xyz
     if flip:
         m = LABELS.mirror
         xy, xyz, trust, trust_xyz = xy[m], xyz[m], trust[m], trust_xyz[m]
     return PersonLabel(single(xy), trust, single(xyz), trust_xyz, single(box), scale=person.scale)
+
+
+def move_box(box_xyxy_px: NDArray, matrix: NDArray) -> NDArray[np.float64]:
+    """The upright box (4,) around a box that a similarity (2, 3) moves."""
+    x0, y0, x1, y1 = box_xyxy_px
+    corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
 
 
 def random_rotation(rng: np.random.Generator, config: AugmentConfig) -> float:

@@ -43,21 +43,24 @@ def set_in(
     around: Surroundings,
     rng: np.random.Generator,
     config: AugmentConfig,
-) -> tuple[NDArray[np.uint8], PersonLabel]:
-    """A crop (S, S, 3) with another background and with others in it, each with its chance, and the person as he is then seen.
+) -> tuple[NDArray[np.uint8], PersonLabel, NDArray[np.bool_]]:
+    """A crop (S, S, 3) with another background and with others in it, each with its chance; the person as he is then seen; and
+    the pixels (S, S) that show the others, whose joints nobody labels.
 
     alpha: (S, S) in 0..1, whose pixels are the person's, if known. Without it nothing can be put behind him.
     """
     size, canvas = len(rgb), rgb.astype(np.float32)
+    others = np.zeros((size, size), dtype=bool)
     if alpha is not None and around.pictures and rng.random() < config.elsewhere:
         place = random_window(around.pictures, size, rng).astype(np.float32)
         canvas = place + alpha[..., None] * (canvas - place)
         person = only_cut_out(person, alpha, CUT_OFF * longer_px(person))
     chance = config.company if around.people and longer_px(person) > LEAST * size else 0.0
     while rng.random() < chance:
-        canvas, person = _with_another(canvas, person, alpha, around.people, rng, config)
+        canvas, person, cover = _with_another(canvas, person, alpha, around.people, rng, config)
+        others |= cover > 0.5
         chance = NEXT_ONE
-    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8), person
+    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8), person, others
 
 
 def _with_another(
@@ -67,8 +70,8 @@ def _with_another(
     people: Sequence[Sample],
     rng: np.random.Generator,
     config: AugmentConfig,
-) -> tuple[NDArray[np.float32], PersonLabel]:
-    """With one more, behind or in front; without, if that would hide the person."""
+) -> tuple[NDArray[np.float32], PersonLabel, NDArray[np.float32]]:
+    """With one more, behind or in front, and his alpha (S, S); without, if that would hide the person."""
     size = len(canvas)
     share, shift_px = beside(person, size, rng, OFFSET_SD)
     other = cut_out(people[int(rng.integers(len(people)))], size, share, shift_px, rng, config)
@@ -77,5 +80,5 @@ def _with_another(
         cover = cover * (1 - alpha) if alpha is not None else np.zeros_like(cover)
     covered = under(person, cover)
     if is_hidden(person, covered):
-        return canvas, person
-    return canvas + cover[..., None] * (other.rgb - canvas), behind(person, covered)
+        return canvas, person, np.zeros_like(cover)
+    return canvas + cover[..., None] * (other.rgb - canvas), behind(person, covered), cover

@@ -11,7 +11,16 @@ from lift3d.codec import STRIDE, encode_heat
 from posecore.crop import crop_from_points, upright_turn
 from posecore.skeleton import halves, load_skeleton
 from posecore.types import Crop
-from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
+from training.augment import (
+    AugmentConfig,
+    change_picture,
+    jitter_crop,
+    move_box,
+    move_person,
+    random_rotation,
+    similarity,
+    warp,
+)
 from training.company import Surroundings, set_in
 from training.cutouts import LEAST_SHOWN, alpha_of
 from training.layers import replace_layers
@@ -40,10 +49,15 @@ def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: 
 
 @dataclass(frozen=True)
 class LiftExample:
-    """One crop (S, S, 3) uint8 with its person in crop pixels."""
+    """One crop (S, S, 3) uint8 with its person in crop pixels.
+
+    Of others only is told where they may show: the boxes (K, 4) of the picture's own, the pixels (S, S) of those set into it.
+    """
 
     rgb: NDArray[np.uint8]
     person: PersonLabel
+    other_box_xyxy_px: NDArray[np.float64]
+    other_px: NDArray[np.bool_] | None = None
 
 
 def make_example(
@@ -71,15 +85,17 @@ def make_example(
         person = seen_at(person, crop.centre_px, sample.camera)
     matrix = similarity(crop, rotation, flip)
     rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
+    others = [move_box(other.box_xyxy_px, matrix) for k, other in enumerate(sample.people) if k != which]
+    set_in_px = None
     if rng is not None:
         if sample.layers is not None:
             masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
             rgb = replace_layers(rgb, masks, rng, config, around.pictures)
         if config.elsewhere or config.company:
             alpha = None if person.mask is None else alpha_of(person.mask, matrix, size_px)
-            rgb, moved = set_in(rgb, moved, alpha, around, rng, config)
+            rgb, moved, set_in_px = set_in(rgb, moved, alpha, around, rng, config)
         rgb = change_picture(rgb, rng, config)
-    return LiftExample(rgb, moved)
+    return LiftExample(rgb, moved, np.array(others).reshape(-1, 4), set_in_px)
 
 
 def lift_target(person: PersonLabel, size_px: int) -> dict[str, NDArray[np.float32]]:

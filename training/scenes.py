@@ -17,7 +17,16 @@ from posecore.crop import crop_from_points
 from posecore.errors import InputError
 from posecore.skeleton import halves
 from posecore.types import Crop
-from training.augment import AugmentConfig, change_picture, jitter_crop, move_person, random_rotation, similarity, warp
+from training.augment import (
+    AugmentConfig,
+    change_picture,
+    jitter_crop,
+    move_box,
+    move_person,
+    random_rotation,
+    similarity,
+    warp,
+)
 from training.cutouts import CutOut, Reader, behind, beside, box_of, cut_out, decode_mask, inside, random_window, under
 from training.mix import SourceMix
 from training.pose_data import learnable
@@ -163,7 +172,7 @@ class SceneMaker:
         seen = [p for p, no in zip(people, small, strict=True) if not no and _touches(p.box_xyxy_px, size)]
         crowds = sample.ignored_mask or (None,) * len(sample.ignored_box_xyxy_px)
         masks = [p.mask for p, no in zip(sample.people, small, strict=True) if no] + [m for m in crowds if m is not None]
-        boxes = [_move_box(np.array(b), matrix) for b, m in zip(sample.ignored_box_xyxy_px, crowds, strict=True) if m is None]
+        boxes = [move_box(np.array(b), matrix) for b, m in zip(sample.ignored_box_xyxy_px, crowds, strict=True) if m is None]
         rgb, ignored_px = warp(sample.read(), matrix, size), _any_of(masks, matrix, size)
         return Scene(rgb, seen, sample.complete, np.array(boxes, dtype=float).reshape(-1, 4), ignored_px)
 
@@ -194,11 +203,6 @@ def _any_of(masks: list[dict[str, Any] | None], matrix: NDArray, size: int) -> N
     if not masks:
         return None
     return np.any([warp(decode_mask(rle) * np.uint8(255), matrix, size) > 0 for rle in masks], axis=0)
-
-
-def _move_box(box: NDArray, matrix: NDArray) -> NDArray:
-    corners = box[[[0, 1], [2, 1], [0, 3], [2, 3]]] @ matrix[:, :2].T + matrix[:, 2]
-    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
 
 
 def _touches(box: NDArray, size: int) -> bool:

@@ -76,7 +76,8 @@ class SharedTask(LiftTask):
         """Training example i."""
         example = self.example(i, rng)
         size = self.lesson.size_px
-        pose = pose_target([example.person], (size, size), complete=False)
+        # The lifter's lesson labels one person; where others show, whether drawn in or there before, nothing is known.
+        pose = pose_target([example.person], (size, size), False, example.other_box_xyxy_px, example.other_px)
         return {"rgb": example.rgb, **lift_target(example.person, size), **{f"pose_{k}": v for k, v in pose.items()}}
 
     def loss(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
