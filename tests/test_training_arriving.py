@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from posecore.camera import Camera
-from posecore.errors import InputError
-from tests.test_training_data import make_sample, random_person
+from posecore.errors import ConfigError, InputError
+from tests.test_held_out import write_backgrounds
+from tests.test_training_data import STILL, make_sample, random_person
 from training import rendered
 from training.lift_task import LiftLesson, LiftTask
+from training.pose_task import PoseLesson
 from training.rendered import ArrivingShards
-from training.runs import DataFolders, crop_samples, lift_lessons
+from training.runs import DataFolders, LiftRun, PoseRun, crop_samples, lift_lessons, make_trainer, scene_maker
+from training.scenes import SceneConfig, SceneShares
 from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, load_rendered
 
 CAMERA = Camera(np.array([[100.0, 0, 32], [0, 100.0, 32], [0, 0, 1]]), (64, 64))
@@ -90,3 +93,35 @@ def test_a_run_reads_them_as_one_source_or_as_a_maker(tmp_path):
     assert [len(crop_samples(tmp_path, data)[0]) for data in (stored, coming)] == [1, 0]
     makers = [lift_lessons(tmp_path, data, LiftLesson())[1].makers for data in (stored, coming)]
     assert [list(m) for m in makers] == [[], ["rendered"]]
+
+
+def test_a_detector_takes_up_shards_too(tmp_path, at_once):
+    write_backgrounds(tmp_path / "backgrounds", [f"{k}.jpg" for k in range(9)])
+    write(tmp_path / "shards" / "a.npz", 1)
+    data = DataFolders(people="", coco="", rendered="shards", arriving=True)
+    lesson = PoseLesson(scene=SceneConfig(size_px=32, shares=SceneShares(0, 0, 0, 1), close_up=0.0, augment=STILL))
+    maker = scene_maker(tmp_path, data, crop_samples(tmp_path, data)[0], lesson)
+    write(tmp_path / "shards" / "b.npz", 20)  # far brighter
+    levels = [maker.make(np.random.default_rng(k)).rgb.max() for k in range(20)]
+    assert min(levels) < 60
+    assert max(levels) > 150
+    stored = DataFolders(people="", coco="", rendered="shards")
+    other = scene_maker(tmp_path, stored, crop_samples(tmp_path, stored)[0], lesson)
+    for k in range(4):  # the same shards, the same scenes
+        np.testing.assert_array_equal(*(m.make(np.random.default_rng(k)).rgb for m in (maker, other)))
+
+
+@pytest.mark.parametrize(
+    ("run", "data", "word"),
+    [
+        (PoseRun, {"assets": "pack"}, r"data\.assets"),
+        (PoseRun, {"mpi_inf_3dhp": "mpi"}, r"data\.mpi_inf_3dhp"),
+        (LiftRun, {"arriving": True}, r"data\.rendered"),
+        (PoseRun, {"arriving": True}, r"data\.rendered"),
+    ],
+)
+def test_data_that_a_run_would_not_use_are_refused_before_anything_is_read(tmp_path, run, data, word):
+    with pytest.raises(ConfigError, match=word) as error:
+        make_trainer(run(data=DataFolders(**data)), tmp_path, tmp_path / "run", None, workers=0)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()

@@ -17,7 +17,7 @@ from pose2d.network import OpenPoseLight
 from pose2d.public_weights import load_published_trunk, read_public
 from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe, to_dict
-from posecore.errors import InputError
+from posecore.errors import ConfigError, InputError
 from posecore.weights import load_weights, save_weights
 from training.augment import AugmentConfig
 from training.coco import file_reader, liftable_people
@@ -48,10 +48,12 @@ class DataFolders:
     )
     backgrounds: str = "backgrounds"  # pictures without people; one in five is held out
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
-    arriving: bool = False  # the lifter takes up shards also while it trains, each when it is there
+    arriving: bool = False  # take up shards of `rendered` also while training, each when it is there
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
-    assets: str = ""  # asset pack to render people from while training, in the workers (a GPU's machine has cores to spare)
-    mpi_inf_3dhp: str = ""  # MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
+    assets: str = (
+        ""  # the lifter's: asset pack to render people from while training, in the workers (a GPU's machine has cores)
+    )
+    mpi_inf_3dhp: str = ""  # the lifter's: MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
     val_photos: int = 200  # of the held-out fully labelled photos, on which the detector is measured while training
     val_composites: int = 60  # held-out composites on which the detector is measured while training
@@ -141,7 +143,8 @@ def scene_maker(root: Path, data: DataFolders, people: list[Sample], lesson: Pos
     """Scenes of several people from all sources, without what is held out (training.held_out)."""
     backgrounds = background_files(root / data.backgrounds, held_out=False)
     scenes = fully_labelled(root / data.coco, held_out=False) if data.coco else []
-    photos, rendered = ([s for s in people if (s.source == "rendered") == wanted] for wanted in (False, True))
+    photos, stored = ([s for s in people if (s.source == "rendered") == wanted] for wanted in (False, True))
+    rendered = ArrivingShards(root / data.rendered) if data.rendered and data.arriving else stored
     return SceneMaker(photos, scenes, rendered, [file_reader(p) for p in backgrounds], lesson.scene)
 
 
@@ -154,8 +157,20 @@ def scenes_to_measure_on(root: Path, data: DataFolders) -> list[Sample]:
     return photos + composites
 
 
+def check(run: Run) -> None:
+    """ConfigError for data that are set and would not be used."""
+    data = run.data
+    if data.arriving and not data.rendered:
+        raise ConfigError("data.arriving=true takes up shards of rendered people; say in which folder with data.rendered")
+    if isinstance(run, PoseRun) and data.assets:
+        raise ConfigError("a detector is not trained on data.assets; make shards with apps/render.py stills, set data.rendered")
+    if isinstance(run, PoseRun) and data.mpi_inf_3dhp:
+        raise ConfigError("a detector is not trained on data.mpi_inf_3dhp; leave it out, it is for lift3d and shared")
+
+
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:
     """Everything loaded and ready to run; `init`, if any, is where to start from, see `start`."""
+    check(run)
     train, val = crop_samples(root, run.data)
     task: Any
     network: nn.Module

@@ -28,7 +28,7 @@ from training.augment import (
     warp,
 )
 from training.cutouts import CutOut, Reader, behind, beside, box_of, cut_out, decode_mask, inside, random_window, under
-from training.mix import SourceMix
+from training.mix import Maker, SourceMix
 from training.pose_data import learnable
 from training.samples import LABELS, PersonLabel, Sample, to_openpose18
 
@@ -86,16 +86,27 @@ class Scene:
 
 
 class SceneMaker:
-    """Makes scenes from photos of one person (cut out by their masks), fully labelled pictures and empty backgrounds."""
+    """Makes scenes from photos of one person (cut out by their masks), fully labelled pictures, rendered people (or what
+    makes a sample of them at every call) and empty backgrounds."""
 
     def __init__(
-        self, photos: list[Sample], scenes: list[Sample], rendered: list[Sample], backgrounds: list[Reader], config: SceneConfig
+        self,
+        photos: list[Sample],
+        scenes: list[Sample],
+        rendered: list[Sample] | Maker,
+        backgrounds: list[Reader],
+        config: SceneConfig,
     ) -> None:
         shares = asdict(config.photos)
         cut_out = [s for s in photos if s.people[0].mask is not None]
         self.cutouts = SourceMix(cut_out, shares)
         self.photos = SourceMix(photos, shares)
-        self.pools = {"composite": cut_out, "photo": photos, "scene": scenes, "rendered": rendered}
+        self.pools: dict[str, list[Sample] | Maker] = {
+            "composite": cut_out,
+            "photo": photos,
+            "scene": scenes,
+            "rendered": rendered,
+        }
         self.shares = {kind: share for kind, share in asdict(config.shares).items() if share > 0 and self.pools[kind]}
         if not self.shares:
             raise InputError(
@@ -112,7 +123,9 @@ class SceneMaker:
 
     def _draw(self, kind: str, rng: np.random.Generator) -> Sample:
         pool = self.pools[kind]
-        return self.photos.draw(rng) if kind == "photo" else pool[rng.integers(len(pool))]
+        if kind == "photo":
+            return self.photos.draw(rng)
+        return pool(rng) if callable(pool) else pool[rng.integers(len(pool))]
 
     def _composite(self, rng: np.random.Generator) -> Scene:
         size = self.config.size_px
