@@ -13,7 +13,7 @@ from pose2d.network import OpenPoseLight, PoseConfig
 from posecore.errors import ConfigError, InputError, WeightsError
 from posecore.weights import load_weights, save_weights
 from training.loop import Ema, LoopConfig, Trainer, rate_at
-from training.runs import read_start
+from training.runs import read_start, start
 from training.shared import SharedNetwork, split_shared
 from training.stream import batches
 
@@ -56,6 +56,15 @@ def test_learns_and_writes_log_and_curves(tmp_path):
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
+def test_a_short_run_without_anything_to_measure_on_ends_in_order(tmp_path):
+    task = LineTask()
+    task.evaluate = lambda network: {}
+    trainer = Trainer(task, nn.Linear(1, 1), replace(CONFIG, log_every_s=1e9), tmp_path)
+    assert trainer.run(lambda line: None) == {}
+    assert trainer.step == 20
+    assert not (tmp_path / "curves.png").exists()
+
+
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     whole, _ = train(tmp_path / "whole")
     part = Trainer(LineTask(), nn.Linear(1, 1), CONFIG, tmp_path / "part")
@@ -68,6 +77,18 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     rest, _ = train(tmp_path / "part")
     for key, value in whole.ema.state.items():
         torch.testing.assert_close(rest.ema.state[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("every", [40, 104])
+def test_the_figures_are_those_of_the_weights_a_run_ends_with_and_each_step_is_measured_once(tmp_path, every):
+    torch.manual_seed(0)
+    config = replace(CONFIG, evaluate_every=every)  # 160 samples: the last measuring is at the end, or 56 before it
+    trainer = Trainer(LineTask(), nn.Linear(1, 1), config, tmp_path)
+    figures = trainer.run(lambda line: None)
+    assert figures["slope"] == float(trainer.ema.state["weight"])
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    seen = [row["seen"] for row in rows if "val_slope" in row]
+    assert seen == ([40, 80, 120, 160] if every == 40 else [104, 160])
 
 
 class CropTask:
@@ -206,6 +227,20 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     torch.save({"ema": nn.Linear(1, 1).state_dict()}, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="another network"):
         read_start(tmp_path / "checkpoint.pt", VNectResNet18(SMALL_LIFT))
+
+
+@pytest.mark.parametrize("kind", ["weights", "checkpoint", "trunk"])
+def test_a_start_of_another_size_is_one_clear_line(tmp_path, kind):
+    network, wider = VNectResNet18(SMALL_LIFT), LiftConfig(width=8, channels=24)
+    path = tmp_path / ("small.safetensors" if kind == "weights" else "checkpoint.pt")
+    if kind == "weights":
+        save_weights(path, {k: v.numpy() for k, v in network.state_dict().items()}, {"network": "vnect_resnet18"})
+    else:
+        torch.save({"ema": network.state_dict()}, path)
+    other = OpenPoseLight(PoseConfig(width=8, channels=24)) if kind == "trunk" else VNectResNet18(wider)
+    with pytest.raises(InputError, match="another size") as error:
+        start(other, path)
+    assert "\n" not in str(error.value)
 
 
 def test_weights_come_back_and_damage_is_noticed(tmp_path):

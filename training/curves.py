@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def draw_curves(log: Path, picture: Path) -> None:
-    """One small plot per logged figure over the samples seen."""
+    """One small plot per logged figure over the samples seen; without any figure no picture."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -15,6 +15,8 @@ def draw_curves(log: Path, picture: Path) -> None:
 
     rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     names = sorted({key for row in rows for key in row if key != "seen"})
+    if not names:
+        return  # a run too short to log anything
     columns = 4
     figure, axes = plt.subplots(
         -(-len(names) // columns), columns, figsize=(16, 2.6 * -(-len(names) // columns)), squeeze=False

@@ -138,10 +138,10 @@ class Trainer:
         return max(0.0, by_steps, self.spent_s / limit if limit else 0.0)
 
     def run(self, say: Callable[[str], None] = print) -> dict[str, Any]:
-        """Train to the end; returns the last evaluation, of other processes than the first nothing."""
+        """Train to the end; returns the figures of the weights it ends with, of other processes than the first nothing."""
         last_log = last_save = now = time.monotonic()
         sums: dict[str, float] = {}
-        count, figures = 0, {}
+        count, figures, measured = 0, {}, -1  # the step that the figures are of
         for batch in self.task.batches(self.config, self.seen):
             if self.step >= self.steps or self.progress >= 1:
                 break
@@ -160,12 +160,12 @@ class Trainer:
                 self.save()
                 last_save = now
             if self.seen // self.config.evaluate_every != (self.seen - self.config.batch) // self.config.evaluate_every:
-                figures = self.evaluate(say)
+                figures, measured = self.evaluate(say), self.step
                 last_log += time.monotonic() - now
         if not self.leads:
             return {}
         self.save()
-        return figures or self.evaluate(say)
+        return figures if measured == self.step else self.evaluate(say)
 
     def _one_step(self, batch: Batch) -> dict[str, float]:
         for group in self.optimizer.param_groups:

@@ -210,7 +210,7 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
         if isinstance(network, SharedNetwork):
             raise InputError(f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights")
         name = getattr(network.config, "name", "")
-        return {k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}
+        return _fitting({k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}, network, path)
     state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
     shared = any(k.startswith("lifter.") for k in state)
     if shared and not isinstance(network, SharedNetwork):
@@ -218,10 +218,19 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
     wanted = set(network.state_dict())
     trunk = {k for k in wanted if k.startswith("trunk.")}
     if not wanted <= set(state) and trunk and trunk <= set(state):
-        return {k: state[k] for k in trunk}  # the other network's trunk; the head starts anew
+        return _fitting({k: state[k] for k in trunk}, network, path)  # the other network's trunk; the head starts anew
     missing = sorted(wanted - set(state))
     if missing:
         raise InputError(f"{path} lacks {len(missing)} of the network's tensors, first {missing[0]}; it is of another network")
+    return _fitting(state, network, path)
+
+
+def _fitting(state: dict[str, Tensor], network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """The state, if its tensors are as large as the network's of the same names; InputError otherwise."""
+    for name, own in network.state_dict().items():
+        if name in state and state[name].shape != own.shape:
+            theirs, ours = ("x".join(map(str, tensor.shape)) for tensor in (state[name], own))
+            raise InputError(f"{path} is of a network of another size ({name}: {theirs}, here {ours}); train with its settings")
     return state
 
 
