@@ -12,24 +12,21 @@ from torch import nn
 
 from backbones.runtime import load_into, make_runner
 from lift3d.codec import Joints, add_opinion, decode_twice, mirror_maps
-from lift3d.network import LiftConfig, VNectResNet18
+from lift3d.network import STANDS_ON, LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.crop import cut_crop
-from posecore.errors import ConfigError
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Pose3D
 from posecore.weights import load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v13.safetensors"
-NETWORKS = ("vnect_resnet18", "vnect_lite0", "vnect_resnet50")
+NETWORKS = tuple(STANDS_ON)
 Opinion = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # crops (B, S, S, 3) to LIMB_JOINTS' heat (B, 12, S / 8, S / 8)
 
 
 def make_network(config: LiftConfig) -> nn.Module:
-    """The network of this name and size, not yet trained. ConfigError if there is none of that name."""
-    if config.name not in NETWORKS:
-        raise ConfigError(f"no lift network '{config.name}'; there are {', '.join(NETWORKS)}")
+    """The network of this name and size, not yet trained."""
     return VNectResNet50(config) if config.name == "vnect_resnet50" else VNectResNet18(config)
 
 
@@ -52,7 +49,7 @@ class Lifter:
         input_px: int | None = None,
     ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
-        config = LiftConfig(**loaded.card["config"])
+        config = LiftConfig(**loaded.card["config"]).settled()
         self.input_px = input_px or config.input_px
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem

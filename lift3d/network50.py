@@ -14,7 +14,7 @@ from backbones.resnet import conv_bn
 from backbones.resnet50 import Bottleneck, ResNet50To4
 from lift3d.network import JOINTS, MAPS_PER_JOINT, LiftConfig
 
-CONFIG_50 = LiftConfig(name="vnect_resnet50", input_px=368)
+CONFIG_50 = LiftConfig(name="vnect_resnet50")
 
 
 @dataclass
@@ -38,7 +38,7 @@ class VNectResNet50(nn.Module):
 
     def __init__(self, config: LiftConfig = CONFIG_50) -> None:
         super().__init__()
-        self.config = config
+        self.config = config.settled()
         self.trunk = ResNet50To4()
         self.res5a = Bottleneck(ResNet50To4.channels, 512, 1024, project=True)
         chain = ((1024, 256, 1), (256, 128, 3), (128, 256, 1))

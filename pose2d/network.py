@@ -5,13 +5,13 @@ Sizes are data (`PoseConfig`). `openpose_light` stands on the half-width ResNet-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from backbones.resnet import conv_bn
-from backbones.trunk import STRIDE, make_trunk
+from backbones.trunk import STRIDE, TRUNKS, make_trunk
 from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 
@@ -23,11 +23,11 @@ SPATIAL_GAIN = 8.0  # of the logits under a softmax over cells; with 1 they woul
 
 @dataclass(frozen=True)
 class PoseConfig:
-    """Size of the network; a card stores it beside the weights."""
+    """Size of the network; a card stores it, settled, beside the weights. ConfigError for a trunk that is not the name's."""
 
-    name: str = "openpose_light"
-    trunk: str = "resnet18"  # see backbones.trunk
-    width: int = 32  # channels of a ResNet trunk's first stage
+    name: str = "openpose_light"  # openpose_light or openpose_vgg19
+    trunk: str = ""  # of openpose_light: resnet18 where nothing is set, or efficientnet_lite0; openpose_vgg19 has its own
+    width: int = 32  # channels of the ResNet-18's first stage
     channels: int = 128  # channels of the features at stride 8
     paf_stages: int = 2
     heat_stages: int = 1
@@ -38,6 +38,15 @@ class PoseConfig:
     def __post_init__(self) -> None:
         if self.head not in HEADS:
             raise ConfigError(f"no head '{self.head}' for heat maps; there are {', '.join(HEADS)}")
+        # Cards said resnet18 of the full detector, too, which did not read it.
+        trunks = ("vgg19", "resnet18") if self.name == "openpose_vgg19" else TRUNKS
+        if self.trunk not in ("", *trunks):
+            raise ConfigError(f"{self.name} does not stand on '{self.trunk}'; leave trunk out or take {' or '.join(trunks)}")
+
+    def settled(self) -> PoseConfig:
+        """The same with what the name implies; 0 for a width that its network does not read."""
+        trunk = "vgg19" if self.name == "openpose_vgg19" else self.trunk or "resnet18"
+        return replace(self, trunk=trunk, width=self.width if trunk == "resnet18" else 0)
 
 
 def spatial_logits(maps: Tensor) -> Tensor:
@@ -94,7 +103,7 @@ class OpenPoseLight(nn.Module):
 
     def __init__(self, config: PoseConfig = PoseConfig()) -> None:
         super().__init__()
-        self.config = config
+        self.config = config = config.settled()
         self.trunk = make_trunk(config.trunk, config.width, config.channels)
         self.stages = PoseStages(config)
 

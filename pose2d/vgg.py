@@ -26,7 +26,7 @@ VGG_WIDTHS = (
     512,
     512,
 )  # outputs of VGG-19's first ten layers; 0 halves the size
-VGG19_CONFIG = PoseConfig("openpose_vgg19", channels=128, paf_stages=5, heat_stages=1, blocks=5, block_width=96)
+VGG19_CONFIG = PoseConfig("openpose_vgg19", width=0, channels=128, paf_stages=5, heat_stages=1, blocks=5, block_width=96)
 
 
 def conv_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
@@ -61,7 +61,7 @@ class OpenPoseVgg19(nn.Module):
 
     def __init__(self, config: PoseConfig = VGG19_CONFIG) -> None:
         super().__init__()
-        self.config = config
+        self.config = config.settled()
         self.trunk = VggTrunk(config.channels)
         self.stages = PoseStages(config)
 

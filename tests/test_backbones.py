@@ -211,7 +211,7 @@ def test_published_names_are_the_packages():
 
 
 def test_published_weights_arrive_in_the_trunk_and_see_our_colours(tmp_path):
-    network = VNectResNet18(LiftConfig(trunk="efficientnet_lite0", channels=16))
+    network = VNectResNet18(LiftConfig(name="vnect_lite0", channels=16))
     backbone = network.trunk.backbone
     tensors = published(backbone)
     torch.save(tensors, tmp_path / "made_up.pth")

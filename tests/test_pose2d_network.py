@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from backbones.trunk import TRUNKS
 from pose2d.estimator import network_of
 from pose2d.network import HEAT_CHANNELS, PAF_CHANNELS, DenseBlock, OpenPoseLight, PoseConfig
+from pose2d.vgg import VGG19_CONFIG
 from posecore.errors import ConfigError
 
 SMALL = {"width": 8, "channels": 16, "block_width": 8}
@@ -46,6 +47,8 @@ def test_every_field_stage_and_the_heat_maps_read_the_fields_before():
 def test_a_dense_block_is_three_convolutions_side_by_side():
     """The first third sees 3x3 cells, the second 5x5, the last 7x7."""
     block = DenseBlock(1, 4).eval()
+    for parameter in block.parameters():
+        parameter.data.abs_()  # all rectifiers are open
     picture = torch.rand(1, 1, 15, 15, requires_grad=True)
     out = block(picture)
     assert out.shape == (1, 12, 15, 15)
@@ -59,3 +62,21 @@ def test_a_dense_block_is_three_convolutions_side_by_side():
 def test_a_name_without_a_network_is_refused():
     with pytest.raises(ConfigError, match="openpose_vgg19"):
         network_of(PoseConfig(name="openpose_huge"))
+
+
+def test_the_full_detector_tells_no_sizes_that_it_does_not_read():
+    """Whatever its settings say of a trunk, it has its own."""
+    for config in (VGG19_CONFIG, PoseConfig(name="openpose_vgg19"), PoseConfig(name="openpose_vgg19", trunk="resnet18")):
+        assert (config.settled().trunk, config.settled().width) == ("vgg19", 0)
+    assert VGG19_CONFIG.width == 0
+    assert OpenPoseLight(PoseConfig(**SMALL)).config == PoseConfig(trunk="resnet18", **SMALL)
+    lite0 = PoseConfig(trunk="efficientnet_lite0").settled()
+    assert (lite0.width, lite0.channels) == (0, 128)
+
+
+@pytest.mark.parametrize("name", ["openpose_light", "openpose_vgg19"])
+def test_a_trunk_that_the_detector_of_that_name_has_not_is_refused(name):
+    trunk = {"openpose_light": "vgg19", "openpose_vgg19": "efficientnet_lite0"}[name]
+    with pytest.raises(ConfigError, match=trunk) as error:
+        PoseConfig(name=name, trunk=trunk)
+    assert "\n" not in str(error.value)

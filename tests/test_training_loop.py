@@ -112,7 +112,7 @@ FROZEN = LoopConfig(samples=8, batch=2, learning_rate=0.01, trunk_rate=0.25, fre
 
 def lite_trainer(folder, **changes):
     torch.manual_seed(3)
-    network = VNectResNet18(LiftConfig(trunk="efficientnet_lite0", channels=8))
+    network = VNectResNet18(LiftConfig(name="vnect_lite0", channels=8))
     return Trainer(CropTask(), network, replace(FROZEN, **changes), folder)
 
 

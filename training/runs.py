@@ -158,8 +158,10 @@ def scenes_to_measure_on(root: Path, data: DataFolders) -> list[Sample]:
 
 
 def check(run: Run) -> None:
-    """ConfigError for data that are set and would not be used."""
+    """ConfigError for data that are set and would not be used, and for networks of a shared run that cannot share."""
     data = run.data
+    if isinstance(run, SharedRun):
+        run.lesson.networks()
     if data.arriving and not data.rendered:
         raise ConfigError("data.arriving=true takes up shards of rendered people; say in which folder with data.rendered")
     if isinstance(run, PoseRun) and data.assets:
@@ -175,7 +177,7 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
     task: Any
     network: nn.Module
     if isinstance(run, SharedRun):
-        network = SharedNetwork(run.lesson.lift.network, run.lesson.pose)
+        network = SharedNetwork(*run.lesson.networks())
         flat, more = lift_lessons(root, run.data, run.lesson.lift)
         task = SharedTask(train + flat, val, run.lesson, workers, more)
     elif isinstance(run, LiftRun):
@@ -266,9 +268,10 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
     parts: dict[str, tuple[dict[str, Tensor], Any]] = {}
     if isinstance(run, SharedRun):
         lift, pose = split_shared(state)
-        parts = {run.lesson.lift.network.name: (lift, run.lesson.lift.network), "openpose_light": (pose, run.lesson.pose)}
+        lift_config, pose_config = run.lesson.networks()
+        parts = {lift_config.name: (lift, lift_config), pose_config.name: (pose, pose_config)}
     else:
-        parts = {run.lesson.network.name: (state, run.lesson.network)}
+        parts = {run.lesson.network.name: (state, run.lesson.network.settled())}
     paths = []
     for name, (tensors, config) in parts.items():
         path = trainer.folder / f"{name}.safetensors"

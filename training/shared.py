@@ -6,7 +6,7 @@ teaches they move at once (docs/training.md). `split_shared` hands each network 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backbones.runtime import to_input
+from backbones.trunk import TRUNKS
 from lift3d.loss import lift_loss
 from lift3d.network import JOINTS, MAPS_PER_JOINT, LiftConfig, VNectResNet18
 from pose2d.loss import pose_loss
 from pose2d.network import PoseConfig, PoseStages
+from posecore.errors import ConfigError
 from training.lift_data import lift_target
 from training.lift_task import LiftLesson, LiftTask, MoreLessons
 from training.loop import Batch
@@ -33,6 +35,23 @@ class SharedLesson:
     lift: LiftLesson = field(default_factory=LiftLesson)
     pose: PoseConfig = field(default_factory=PoseConfig)
     pose_weight: float = 0.05  # of the detector's loss beside the lifter's
+
+    def networks(self) -> tuple[LiftConfig, PoseConfig]:
+        """Both networks' settings, settled, with their one trunk. ConfigError where they ask for two or cannot share it."""
+        lift, pose = self.lift.network.settled(), self.pose
+        if lift.trunk not in TRUNKS or pose.name != "openpose_light":
+            raise ConfigError(
+                f"a shared run trains vnect_resnet18 or vnect_lite0 with openpose_light, not {lift.name} with {pose.name}"
+            )
+        pose = replace(pose, trunk=pose.trunk or lift.trunk).settled()
+        for size in ("trunk", "width", "channels"):
+            ours, theirs = getattr(lift, size), getattr(pose, size)
+            if ours != theirs:
+                raise ConfigError(
+                    f"both networks share one trunk: lesson.lift.network.{size} is {ours}, lesson.pose.{size} is {theirs}; "
+                    "set them alike"
+                )
+        return lift, pose
 
 
 class SharedNetwork(nn.Module):
