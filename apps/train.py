@@ -61,7 +61,8 @@ def train(options: argparse.Namespace) -> int:
     import torch
 
     from posecore.config import describe, override_from_file, override_from_words
-    from training.runs import RUNS, make_trainer, write_weights
+    from training.cards import write_weights
+    from training.runs import RUNS, make_trainer
 
     run = RUNS[options.network]
     if torch.cuda.is_available():

@@ -19,14 +19,18 @@ from posecore.errors import InputError
 from posecore.weights import save_weights
 from tests.mpi_made_up import write_masks, write_sequence, write_test_sequence
 from tests.test_training_data import make_sample, random_person
+from training.augment import AugmentConfig
+from training.cards import rights, write_weights
 from training.coco import liftable_people
 from training.held_out import is_held_out
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.loop import LoopConfig
 from training.mix import SourceMix
+from training.pose_task import PoseLesson, PoseTask
 from training.rendered import rendered_sample
-from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer, rights, write_weights
+from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer
 from training.samples import PersonLabel, Sample
+from training.scenes import SceneConfig, SceneMaker, SceneShares
 from training.synthetic.labels import Visibility
 from training.synthetic.rendered import JOINTS, RenderedSample
 from training.synthetic.rendered import PersonLabel as RenderedPerson
@@ -126,11 +130,38 @@ def test_a_maker_is_a_source_like_the_others():
 
 
 def test_a_card_names_what_the_weights_were_made_from():
-    assert "MPI-INF-3DHP (research only)" in rights(DataFolders(mpi_inf_3dhp="mpi"))
-    plain = rights(DataFolders(people="", coco="", assets="pack"))
+    assert "MPI-INF-3DHP (research only)" in rights({"ccp", "mpi_inf_3dhp"})
+    plain = rights({"live"})
     assert "rendered people" in plain
     assert "photo sets" not in plain
     assert "3DHP" not in plain
+    assert "(Clothing Co-Parsing)" in rights({"ccp", "rendered"})
+
+
+@pytest.mark.parametrize("company", [0.0, 0.5])
+def test_of_a_lifter_only_what_is_drawn_is_in_its_card(company):
+    photos = [
+        replace(make_sample(replace(random_person(k), mask={})), source=s) for k, s in enumerate(("ccp", "lspet", "coco"))
+    ]
+    shares = SourceShares(ccp=0.0, sports=1.0, lspet=1.0, coco=0.0)
+    lesson = replace(LESSON, shares=shares, augment=AugmentConfig(company=company))
+    task = LiftTask(photos, [], lesson, more=MoreLessons(makers={"live": lambda rng: photos[0]}))
+    assert task.sources() == {"lspet", "live", *(["ccp"] if company else [])}
+
+
+@pytest.mark.parametrize(
+    ("shares", "drawn"),
+    [
+        (SceneShares(1, 0, 0, 0), {"ccp"}),  # of sports there is no mask
+        (SceneShares(0, 1, 0, 1), {"ccp", "sports", "rendered"}),
+        (SceneShares(0, 0, 1, 0), {"coco"}),
+    ],
+)
+def test_of_a_detector_only_what_is_drawn_is_in_its_card(shares, drawn):
+    whole = replace(make_sample(replace(random_person(1), mask={})), source="ccp")
+    bare, scene, rendered = (replace(make_sample(random_person(2)), source=s) for s in ("sports", "coco", "rendered"))
+    maker = SceneMaker([whole, bare], [scene], [rendered], [], SceneConfig(shares=shares))
+    assert PoseTask(maker, [], PoseLesson()).sources() == drawn
 
 
 def test_an_asset_pack_that_is_none_is_one_clear_line(tmp_path):

@@ -76,6 +76,11 @@ class LiftTask:
         self.val, self.lesson, self.workers = val, lesson, workers
         self.around = Surroundings(more.pictures, who_keep_company(train))
 
+    def sources(self) -> set[str]:
+        """Names of the sources that are drawn from, company included."""
+        company = {s.source for s in self.around.people} if self.lesson.augment.company > 0 else set()
+        return {*self.mix.shares, *company}
+
     def example(self, i: int, rng: np.random.Generator) -> LiftExample:
         """Augmented crop i."""
         sample = self.mix.draw(rng, without="lspet" if i < self.lesson.easy_samples else "")

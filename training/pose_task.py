@@ -37,6 +37,10 @@ class PoseTask:
         self.maker = maker
         self.val, self.lesson, self.workers = val, lesson, workers
 
+    def sources(self) -> set[str]:
+        """Names of the sources that are drawn from."""
+        return self.maker.sources()
+
     def make(self, i: int, rng: np.random.Generator) -> Example:
         """Training example i."""
         scene = self.maker.make(rng)

