@@ -67,6 +67,21 @@ def test_a_photo_of_half_a_body_is_cut_as_close_as_a_webcam_or_the_second_look()
     assert 1.4 < max(cut) < LOOK.margin + 1e-3
 
 
+@pytest.mark.parametrize("shares", [SceneShares(1, 0, 0, 0), SceneShares(0, 1, 0, 0)])
+def test_scenes_are_mirrored_as_often_as_the_settings_say(shares):
+    person, mirrored = standing(), []
+    order = person.xy_px[:, 0] - person.xy_px[0, 0]
+    for flip in (0.0, 1.0):
+        config = SceneConfig(size_px=SIZE, shares=shares, augment=replace(STILL, flip=flip), people=(0, 1.0))
+        maker = SceneMaker([make_sample(person)], [], [], [lambda: np.zeros((150, 150, 3), np.uint8)], config)
+        people = [p for seed in range(12) for p in maker.make(np.random.default_rng(seed)).people]
+        back = [p.xy_px[LABELS.mirror if flip else slice(None), 0] for p in people]
+        mirrored.append([float(order @ (x - x[0])) < 0 for x in back])
+    assert not any(mirrored[0])
+    assert all(mirrored[1])
+    assert min(map(len, mirrored)) > 4
+
+
 def test_close_ups_show_the_upper_half_with_its_joints_where_they_were():
     person = standing()
     sample = make_sample(person)

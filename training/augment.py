@@ -15,23 +15,23 @@ from training.samples import LABELS, PersonLabel, single
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Strengths; 0 switches a part off."""
+    """Strengths; 0 switches a part off. The lifter's parts do nothing to the detector's scenes."""
 
-    upright: float = 0.0  # share whose crop turns with the body, as a tracker's does (posecore.crop.upright_turn)
+    upright: float = 0.0  # the lifter's: share whose crop turns with the body, as a tracker's does (posecore.crop.upright_turn)
     half: float = 0.0  # share of crops and of people in scenes that show the upper or the lower half of the body alone
     rotation_sd_deg: float = 15.0  # normal, cut at 2.5 sd
     upside_down: float = 0.03  # share turned by any angle
-    scale_sd: float = 0.13  # of the logarithm of the crop's side
-    shift_sd: float = 0.05  # of the crop's side
-    flip: float = 0.5  # share mirrored; left and right change names
+    scale_sd: float = 0.13  # of the logarithm of the crop's side; the detector's: of close-ups
+    shift_sd: float = 0.05  # of the crop's side; the detector's: of close-ups
+    flip: float = 0.5  # share of crops, cut-outs and pictures mirrored; left and right change names
     colour: float = 0.8  # share with changed brightness, contrast, saturation, tint
     swap_channels: float = 0.0  # of these, share whose red, green and blue change places
     degrade: float = 0.4  # share blurred, noisy, of low resolution or badly compressed
     occlude: float = 0.3  # share with a patch in front of the person
-    background: float = 0.8  # share of a studio's pictures with another background, where the source has masks
-    clothes: float = 0.6  # the same for each of upper clothes, lower clothes and chair
-    elsewhere: float = 0.0  # share of photos whose person, cut out by his mask, stands before another background
-    company: float = 0.0  # share with other people behind or in front, cut out of photos (training.company)
+    background: float = 0.8  # the lifter's: share of a studio's pictures with another background, where the source has masks
+    clothes: float = 0.6  # the lifter's: the same for each of upper clothes, lower clothes and chair
+    elsewhere: float = 0.0  # the lifter's: share of photos whose person, cut out by his mask, stands before another background
+    company: float = 0.0  # the lifter's: share with other people behind or in front, cut out of photos (training.company)
 
 
 def similarity(crop: Crop, rotation_rad: float, flip: bool) -> NDArray[np.float64]:

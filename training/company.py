@@ -7,7 +7,7 @@ that has only ever seen people alone takes the nearest arm for theirs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from training.samples import PersonLabel, Sample
 OFFSET_SD = (0.35, 0.12)  # where others stand: to the side and down, in the person's longer sides
 SOURCES = ("ccp", "sports")  # of whom the masks are good
 IN_FRONT = 0.3  # share of the others who stand before the person; the rest behind
+MIRRORED = 0.5  # share of the others, whether the person may be mirrored or not
 NEXT_ONE = 0.4  # chance of one more after each
 LEAST = 0.1  # of the crop: a smaller box is that of a joint or two, which does not tell how large the person is
 
@@ -74,7 +75,7 @@ def _with_another(
     """With one more, behind or in front, and his alpha (S, S); without, if that would hide the person."""
     size = len(canvas)
     share, shift_px = beside(person, size, rng, OFFSET_SD)
-    other = cut_out(people[int(rng.integers(len(people)))], size, share, shift_px, rng, config)
+    other = cut_out(people[int(rng.integers(len(people)))], size, share, shift_px, rng, replace(config, flip=MIRRORED))
     cover = other.alpha
     if rng.random() >= IN_FRONT:
         cover = cover * (1 - alpha) if alpha is not None else np.zeros_like(cover)

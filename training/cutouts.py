@@ -49,7 +49,7 @@ def cut_out(
     """
     person = sample.people[0]
     box = person.box_xyxy_px if shown is None else box_of(person, shown)
-    rotation, flip = random_rotation(rng, augment), bool(rng.random() < 0.5)
+    rotation, flip = random_rotation(rng, augment), bool(rng.random() < augment.flip)
     matrix = similarity(Crop(_middle_px(box), longer_side_px(box) / share, size), rotation, flip)
     matrix[:, 2] += shift_px
     rgb = change_colours(sample.read(), rng, augment)

@@ -182,7 +182,7 @@ class SceneMaker:
         """A window of a labelled picture, turned."""
         config, size = self.config, self.config.size_px
         window = self._window(sample, rng)
-        rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < 0.5)
+        rotation, flip = random_rotation(rng, config.augment), bool(rng.random() < config.augment.flip)
         matrix = similarity(window, rotation, flip)
         people = [move_person(p, matrix, rotation, flip) for p in sample.people]
         # Of whom the pixels are known, only they are ignored; of others their boxes, here or in pose_target.
