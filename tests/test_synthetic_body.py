@@ -180,6 +180,17 @@ def test_a_steered_walk_visits_its_waypoints():
     assert (np.diff(reach.argmin(axis=0)) > 0).all()  # in their order
 
 
+def test_a_walk_is_steered_alike_at_every_rate():
+    """Somebody who sways from side to side with every stride: steering sees where the walk leads, not the swaying."""
+    waypoints = np.array([[1.5, 0, 1.5], [-1.5, 0, 1.5], [-1.5, 0, -1.5]])
+    yaws = []
+    for rate_hz in (30.0, 120.0):
+        t = np.arange(int(6 * rate_hz)) / rate_hz
+        velocity = np.stack([0.8 * np.sin(2 * np.pi * t), 0 * t, 1.2 + 0 * t], axis=1)
+        yaws.append(steer(velocity, np.zeros(3), waypoints, rate_hz)[:: int(rate_hz / 30)])
+    assert np.abs(yaws[0] - yaws[1]).max() < 0.1
+
+
 def test_a_planted_foot_stays_planted():
     """Legs that swing back under a pelvis fixed in the pose frame: the pelvis must move forward by as much."""
     frames, speed = 60, 0.9

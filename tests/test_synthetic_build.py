@@ -64,6 +64,35 @@ def test_roles_turn_away_from_the_first_frame(family, tmp_path):
         assert away == pytest.approx(take.R[5, j], abs=1e-8)
 
 
+@pytest.mark.parametrize("rate_hz", [24, 25, 30, 50, 59.94, 100, 120])
+def test_a_motion_keeps_its_speed_whatever_the_rate_of_its_capture(rate_hz, tmp_path):
+    """Somebody turning at 2 rad/s and walking at 1.5 units a second, from 0.1 rad and the origin, after a T-pose."""
+    joints = list(dict.fromkeys(ROLE_JOINTS["daz"].values()))
+    time_s = np.arange(int(2 * rate_hz) + 1) / rate_hz
+    angles = np.zeros((len(time_s) + 1, len(joints), 3))
+    angles[1:, 0, 1] = np.degrees(0.1 + 2 * time_s)
+    root = np.concatenate([np.zeros((1, 3)), time_s[:, None] * [0, 0, 1.5]])
+    (tmp_path / "a.bvh").write_text(_bvh_text(joints, angles, root, 1 / rate_hz))
+    quaternion, way = role_motion(read_bvh(tmp_path / "a.bvh"))
+    expected_s = np.arange(len(way)) / 30
+    assert expected_s[-1] == pytest.approx(time_s[-1], abs=1 / 30)
+    assert way == pytest.approx(expected_s[:, None] * [0, 0, 1.5], abs=0.002 * 2)  # a frame time near 30 Hz counts as it
+    turn = Rotation.from_quat(quaternion[:, 0]) * Rotation.from_rotvec((0.1 + 2 * expected_s)[:, None] * [0, 1, 0]).inv()
+    assert turn.magnitude().max() < 0.002 * 2
+
+
+def test_a_capture_at_a_multiple_of_30_hz_is_thinned_and_nothing_else(tmp_path):
+    joints = list(dict.fromkeys(ROLE_JOINTS["daz"].values()))
+    rng = np.random.default_rng(2)
+    angles, root = rng.uniform(-40, 40, (4001, len(joints), 3)), rng.normal(size=(4001, 3))
+    (tmp_path / "a.bvh").write_text(_bvh_text(joints, angles, root, 0.0083333))  # as rounded as files have it
+    take = read_bvh(tmp_path / "a.bvh")
+    quaternion, way = role_motion(take)
+    np.testing.assert_array_equal(way, take.root[1::4])
+    away = Rotation.from_quat(quaternion[:, 0]).as_matrix() @ take.R[0, 0]
+    np.testing.assert_allclose(away, take.R[1::4, 0], atol=1e-8)
+
+
 def test_bad_motion_files_are_one_clear_line(tmp_path):
     path = tmp_path / "a.bvh"
     for text in (

@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from posecore.camera import Camera, camera_to_image, world_to_camera
+from posecore.camera import Camera, camera_from_fov, camera_to_image, world_to_camera
 from posecore.errors import InputError, MissingDependencyError
 from posecore.skeleton import load_skeleton
 from training.synthetic.assets import open_assets, split
@@ -103,6 +103,21 @@ def test_captured_clips_are_smooth_rotations(pack):
 def test_an_odd_size_is_refused(tmp_path):
     with pytest.raises(InputError, match="even width"), h264_video(tmp_path / "a.mp4", (161, 90), 30.0):
         pass
+
+
+def test_where_no_place_shows_everybody_whole_there_is_no_film():
+    from training.synthetic.clips import _filming_place
+    from training.synthetic.staging import Performance
+
+    joints = np.random.default_rng(0).uniform([-0.8, 0, -0.8], [0.8, 1.75, 0.8], (20, 26, 3))
+    cast = [Performance(None, np.zeros((20, 1, 3, 4)), joints)]
+    camera = camera_from_fov((160, 90), 54.0, "made up")
+    T = _filming_place(cast, camera, np.random.default_rng(1))
+    xy = camera_to_image(world_to_camera(joints, T), camera)
+    assert ((xy > 0) & (xy < [159, 89])).all()
+    with pytest.raises(InputError, match="--fov") as error:
+        _filming_place(cast, camera_from_fov((160, 90), 10.0, "made up"), np.random.default_rng(1))
+    assert "\n" not in str(error.value)
 
 
 class _NoGraphics:

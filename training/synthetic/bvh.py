@@ -20,6 +20,7 @@ from training.synthetic.retarget import ROLES
 
 Floats = NDArray[np.float64]
 
+_ROUNDED = 1e-3  # a frame time is a rounded number: so near a multiple of 30 Hz the rate is that multiple
 _SIDED = {
     "daz": ("Collar", "Shldr", "ForeArm", "Hand", "Thigh", "Shin", "Foot", "Foot"),
     "motionbuilder": ("Shoulder", "Arm", "ForeArm", "Hand", "UpLeg", "Leg", "Foot", "ToeBase"),
@@ -116,12 +117,35 @@ def _forward(parents: list[int], channels: list[list[str]], values: Floats) -> t
 def role_motion(take: BvhTake, path: str | Path = "") -> tuple[Floats, Floats]:
     """Quaternions xyzw (T, 21, 4) of the roles away from the T-pose of the first frame, and the root (T, 3), at 30 Hz.
 
-    The first frame itself is left out. InputError if the joints have unknown names.
+    The first frame itself is left out. Where a capture's rate is no multiple of 30 Hz, frames between its own are interpolated:
+    rotations on the shortest way (slerp; Shoemake 1985), the root linearly. InputError if the joints have unknown names.
     """
     family = next((f for f, names in ROLE_JOINTS.items() if set(names.values()) <= set(take.joints)), None)
     if family is None:
         raise InputError(f"motion '{path}': unknown joint names; expected those of {' or '.join(ROLE_JOINTS)}")
     index = [take.joints.index(joint) for joint in ROLE_JOINTS[family].values()]
-    step = max(1, round(1 / (RATE_HZ * take.frame_time_s)))
-    Q = (take.R[1::step] @ np.swapaxes(take.R[:1], -1, -2))[:, index]
-    return Rotation.from_matrix(Q.reshape(-1, 3, 3)).as_quat().reshape(*Q.shape[:2], 4), take.root[1::step]
+    before, after, share = _between(len(take.root), 1 / (RATE_HZ * take.frame_time_s))
+    q = _slerp(_away(take, before, index), _away(take, after, index), np.repeat(share, len(index)))
+    root = (1 - share[:, None]) * take.root[before] + share[:, None] * take.root[after]
+    return q.as_quat().reshape(len(share), len(index), 4), root
+
+
+def _between(frames: int, step: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Rows before and after every `step`-th place from row 1 on, and (T,) how far on the way from one to the other it is."""
+    whole = round(step)
+    if whole and abs(step - whole) < _ROUNDED * step:
+        step = whole
+    at = 1 + step * np.arange(int((frames - 2) / step + 1e-9) + 1 if frames > 1 else 0)
+    before: NDArray[np.int64] = np.minimum(at.astype(np.int64), frames - 1)
+    after: NDArray[np.int64] = np.minimum(before + 1, frames - 1)
+    return before, after, np.asarray(at - before, dtype=np.float64)
+
+
+def _away(take: BvhTake, rows: NDArray[np.int64], joints: list[int]) -> Rotation:
+    """(T * J,) rotations of some joints away from the first frame."""
+    Q = (take.R[rows] @ np.swapaxes(take.R[:1], -1, -2))[:, joints]
+    return Rotation.from_matrix(Q.reshape(-1, 3, 3))
+
+
+def _slerp(start: Rotation, end: Rotation, share: Floats) -> Rotation:
+    return start * Rotation.from_rotvec(share[:, None] * (start.inv() * end).as_rotvec())

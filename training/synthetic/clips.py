@@ -45,6 +45,7 @@ _BODY = len(load_skeleton("vnect21"))
 _PELVIS = JOINTS.index("pelvis")
 _APART_M = 0.5  # nearest that two pelvises may come
 _MARGIN = 0.06  # of the picture, kept free around the joints' box
+_FARTHEST_M = 7.5  # of the camera from the middle of the scene
 _TRIES = 12  # places tried for each person, and times that all begin anew
 
 
@@ -183,18 +184,24 @@ def _eye(T_camera_stage: Floats) -> Floats:
 
 
 def _filming_place(cast: list[Performance], camera: Camera, rng: np.random.Generator) -> Floats:
-    """(4, 4) T_camera_stage of the nearest place, at a random yaw and chest height, from which everybody is always whole."""
+    """(4, 4) T_camera_stage of the nearest place, at a random yaw and chest height, from which everybody is always whole.
+
+    InputError if there is none within _FARTHEST_M.
+    """
     points = np.concatenate([performance.joints_m.reshape(-1, 3) for performance in cast])
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     yaw, height = rng.uniform(-np.pi, np.pi), rng.uniform(1.1, 1.9)
     size = np.array(camera.size_wh)
-    for distance in np.arange(1.8, 7.6, 0.1):
+    for distance in np.arange(1.8, _FARTHEST_M + 0.1, 0.1):
         eye = middle + distance * np.array([np.sin(yaw), 0, np.cos(yaw)])
         T = look_at(np.array([eye[0], height, eye[2]]), middle)
         xy = camera_to_image(points @ T[:3, :3].T + T[:3, 3], camera)
         if np.isfinite(xy).all() and (xy > _MARGIN * size).all() and (xy < (1 - _MARGIN) * size).all():
-            break
-    return T
+            return T
+    raise InputError(
+        f"no place within {_FARTHEST_M:g} m shows everybody whole at a vertical field of view of {camera.vertical_fov_deg:g} "
+        "degrees; take a wider --fov, fewer --seconds or another --seed"
+    )
 
 
 def write_clip(film: Film, path: Path, report: Callable[[int, int], None]) -> Path:

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 _OVERLAP = 12  # frames over which one clip fades into the next: 0.4 s
 _TURN_RATE_MAX = np.radians(75.0)  # rad/s, a brisk turn while walking
 _ARRIVED_M = 0.5  # a waypoint counts as reached within this distance
-_STRIDE_FRAMES = 10.0  # blur that leaves of a walk's velocity only where it leads
+_STRIDE_S = 1 / 3  # blur that leaves of a walk's velocity only where it leads
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def steer(velocity_m_s: Floats, start_m: Floats, waypoints_m: Floats, rate_hz: f
 
     The turning rate is limited and smooth; waypoints are visited in turn, and again from the first.
     """
-    travel = gaussian_filter1d(velocity_m_s, _STRIDE_FRAMES, axis=0, mode="nearest")
+    travel = gaussian_filter1d(velocity_m_s, _STRIDE_S * rate_hz, axis=0, mode="nearest")
     yaw, rate, target, place = np.zeros(len(velocity_m_s)), 0.0, 0, start_m.copy()
     first = waypoints_m[0] - start_m
     angle = np.arctan2(first[0], first[2]) - np.arctan2(travel[0, 0], travel[0, 2])
