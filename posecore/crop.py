@@ -66,7 +66,10 @@ def lean(xy_px: NDArray, known: NDArray, skeleton: Skeleton, below: tuple[str, .
 
 
 def turned_matrix(crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) image pixels to crop pixels, turned about the crop's centre by `turn` (2, 2), a rotation or a mirrored one."""
+    """(2, 3) affine from image pixels to crop pixels (both with pixel centres at integers), as cv2.warpAffine takes it.
+
+    Turned about the crop's centre by `turn` (2, 2), a rotation or a mirrored one; with UPRIGHT it is `Crop.to_crop`.
+    """
     A = crop.scale * turn @ crop.R_image_crop.T
     return np.column_stack([A, (crop.size_px - 1) / 2 - A @ crop.centre_px])
 

@@ -88,12 +88,6 @@ class Crop:
         """(2, 2) directions in the crop to directions in the image."""
         return rotation_2d(self.turn_rad)
 
-    @property
-    def matrix_crop_image(self) -> Floats:
-        """(2, 3) affine from image pixels to crop pixels (both with pixel centres at integers), as cv2.warpAffine takes it."""
-        A = self.scale * self.R_image_crop.T
-        return np.column_stack([A, (self.size_px - 1) / 2 - A @ np.asarray(self.centre_px, dtype=np.float64)])
-
     def to_image(self, xy_crop_px: Floats) -> Floats:
         """(..., 2) crop pixels to image pixels."""
         return (xy_crop_px - (self.size_px - 1) / 2) / self.scale @ self.R_image_crop.T + self.centre_px

@@ -129,10 +129,13 @@ class VideoWriter:
     """H.264 (yuv420p, plays in browsers), each frame at its own time; a context manager that leaves no half-written file.
 
     path: the file to make, in an existing folder; size_wh: width and height of the frames in pixels (an odd size is padded by
-    repeating its last column or row); rate_fps: nominal rate, for players that ask.
+    repeating its last column or row); rate_fps: nominal rate, for players that ask; crf: x264's constant rate factor, lower is
+    better and larger; preset: how long x264 looks for a smaller file.
     """
 
-    def __init__(self, path: str | Path, size_wh: tuple[int, int], rate_fps: float) -> None:
+    def __init__(
+        self, path: str | Path, size_wh: tuple[int, int], rate_fps: float, crf: int = 23, preset: str = "veryfast"
+    ) -> None:
         self.path = Path(path)
         self.size_wh = size_wh
         self._part = self.path.with_name(f".{self.path.name}.part")
@@ -140,7 +143,7 @@ class VideoWriter:
         self._last_tick: int | None = None
         self._container: Any = av.open(f"file:{self._part}", "w", format="mp4", options={"movflags": "+faststart"})
         try:
-            self._stream = self._h264_stream(Fraction(rate_fps).limit_denominator(1001))
+            self._stream = self._h264_stream(Fraction(rate_fps).limit_denominator(1001), crf, preset)
             self._container.start_encoding()
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {_reason(error)}") from None
@@ -148,8 +151,8 @@ class VideoWriter:
             self._discard()
             raise MissingDependencyError(f"this PyAV cannot write H.264 ({error}); install the wheel: pip install av") from None
 
-    def _h264_stream(self, rate: Fraction) -> Any:
-        stream = self._container.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
+    def _h264_stream(self, rate: Fraction, crf: int, preset: str) -> Any:
+        stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset})
         stream.width, stream.height = (n + n % 2 for n in self.size_wh)
         stream.pix_fmt = "yuv420p"
         codec = stream.codec_context

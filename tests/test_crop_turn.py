@@ -9,7 +9,16 @@ import torch
 from lift3d.lifter import Lifter
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera
-from posecore.crop import UPRIGHT_RAD, crop_from_detection, crop_from_points, cut_crop, lean, upright_turn
+from posecore.crop import (
+    UPRIGHT,
+    UPRIGHT_RAD,
+    crop_from_detection,
+    crop_from_points,
+    cut_crop,
+    lean,
+    turned_matrix,
+    upright_turn,
+)
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights
@@ -37,7 +46,7 @@ def body(skeleton, lean_deg: float) -> np.ndarray:
 def test_a_turned_crop_s_matrix_agrees_with_its_mapping_and_inverts():
     crop = Crop(np.array([103.2, 57.9]), 180.0, 256, 0.7)
     xy = np.random.default_rng(3).uniform(0, 300, (20, 2))
-    M = crop.matrix_crop_image
+    M = turned_matrix(crop, UPRIGHT)
     np.testing.assert_allclose(xy @ M[:, :2].T + M[:, 2], crop.to_crop(xy), atol=1e-9)
     np.testing.assert_allclose(crop.to_image(crop.to_crop(xy)), xy, atol=1e-9)
     straight = Crop(crop.centre_px, crop.side_px, crop.size_px)

@@ -9,7 +9,7 @@ from lift3d.lifter import Lifter
 from lift3d.loss import vnect_loss
 from lift3d.network import LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
-from posecore.crop import crop_from_detection, crop_from_points, cut_crop, turned_matrix
+from posecore.crop import UPRIGHT, crop_from_detection, crop_from_points, cut_crop, turned_matrix
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Detection2D
 from posecore.weights import save_weights
@@ -145,7 +145,7 @@ def test_an_opinion_is_asked_about_every_crop_and_moves_only_the_heat_of_its_lim
 def test_crop_matrix_agrees_with_its_own_mapping_and_inverts():
     crop = Crop(np.array([103.2, 57.9]), 180.0, 256)
     xy = np.random.default_rng(3).uniform(0, 300, (20, 2))
-    M = crop.matrix_crop_image
+    M = turned_matrix(crop, UPRIGHT)
     np.testing.assert_allclose(xy @ M[:, :2].T + M[:, 2], crop.to_crop(xy), atol=1e-9)
     np.testing.assert_allclose(crop.to_image(crop.to_crop(xy)), xy, atol=1e-9)
 

@@ -61,7 +61,8 @@ def test_mirroring_twice_changes_nothing():
 
 def test_plain_similarity_is_the_crops_own_matrix():
     crop = Crop(np.array([33.0, 71.0]), 120.0, 64)
-    np.testing.assert_allclose(similarity(crop, 0.0, False), crop.matrix_crop_image, atol=1e-12)
+    M, xy = similarity(crop, 0.0, False), np.random.default_rng(0).uniform(0, 150, (9, 2))
+    np.testing.assert_allclose(xy @ M[:, :2].T + M[:, 2], crop.to_crop(xy), atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.15, 0.8, 2.5])

@@ -208,6 +208,19 @@ def test_odd_size_is_padded_and_plays_everywhere(tmp_path):
     assert data.index(b"moov") < data.index(b"mdat")  # a browser starts before the whole file is there
 
 
+def test_a_lower_rate_factor_is_a_larger_file_nearer_to_the_pictures(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    size, error = {}, {}
+    for crf in (10, 40):
+        path = tmp_path / f"{crf}.mp4"
+        with VideoWriter(path, (WIDTH, HEIGHT), 25, crf=crf, preset="medium") as writer:
+            writer.write(rgb, 0.0)
+        (frame,) = read_video(path)
+        size[crf], error[crf] = path.stat().st_size, np.abs(frame.rgb.astype(int) - rgb).mean()
+    assert size[10] > 2 * size[40]
+    assert error[10] < error[40]
+
+
 def test_writer_refuses_wrong_size_and_time_and_leaves_no_half_file(tmp_path):
     path = tmp_path / "out.mp4"
     rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -2,7 +2,7 @@
 
 The truth of T frames and P people:
 
-    frame (T,), time_s (T,)     index and time stamp, equal to the container's
+    frame (T,), time_s (T,)     index and time stamp, the container's to 1/90000 s
     fps, size_wh (2,), K_px (3, 3)
     joints (21,)                names, the order of posecore/skeletons/vnect21.yaml
     xyz_m (P, T, 21, 3)         joints in camera axes, metres
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from posecore.camera import Camera, camera_from_fov, camera_to_image
 from posecore.errors import InputError
 from posecore.skeleton import load_skeleton
+from posecore.video import VideoWriter
 from training.synthetic.assets import AssetPack, Part
-from training.synthetic.encode import h264_video
 from training.synthetic.labels import label_person
 from training.synthetic.lighting import backdrop_light, room_light
 from training.synthetic.motion import RATE_HZ, MotionBank
@@ -62,6 +62,10 @@ class ClipPlan:
     photo: bool = False  # a photograph behind the people instead of a room
     vertical_fov_deg: float = 54.0  # what is assumed of an unknown camera
     look: SensorLook = field(default_factory=lambda: SensorLook(blur_px=0.45, noise=0.005, contact_shade=0.8, saturation=0.9))
+
+    def __post_init__(self) -> None:
+        if self.size_wh[0] % 2 or self.size_wh[1] % 2:
+            raise InputError(f"H.264 needs an even width and height, got {self.size_wh[0]}x{self.size_wh[1]}")
 
     @property
     def frames(self) -> int:
@@ -207,9 +211,9 @@ def _filming_place(cast: list[Performance], camera: Camera, rng: np.random.Gener
 def write_clip(film: Film, path: Path, report: Callable[[int, int], None]) -> Path:
     """Film the clip to `path` (H.264) and its truth beside it; returns the truth's path. `report` is told frame and count."""
     labels: list[list[PersonLabel]] = []
-    with h264_video(path, film.plan.size_wh, film.plan.fps) as add:
+    with VideoWriter(path, film.plan.size_wh, film.plan.fps, crf=21, preset="slow") as video:
         for t, frame in enumerate(film.shoot()):
-            add(frame.rgb)
+            video.write(frame.rgb, t / film.plan.fps)
             labels.append(frame.people)
             report(t + 1, film.plan.frames)
     truth = path.with_suffix(".truth.npz")
