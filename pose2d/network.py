@@ -38,9 +38,9 @@ class PoseConfig:
     def __post_init__(self) -> None:
         if self.head not in HEADS:
             raise ConfigError(f"no head '{self.head}' for heat maps; there are {', '.join(HEADS)}")
-        # Cards said resnet18 of the full detector, too, which did not read it.
-        trunks = ("vgg19", "resnet18") if self.name == "openpose_vgg19" else TRUNKS
-        if self.trunk not in ("", *trunks):
+        trunks = ("vgg19",) if self.name == "openpose_vgg19" else TRUNKS
+        before = "resnet18" if self.name == "openpose_vgg19" else ""  # what cards said of it that did not read it
+        if self.trunk not in ("", *trunks, before):
             raise ConfigError(f"{self.name} does not stand on '{self.trunk}'; leave trunk out or take {' or '.join(trunks)}")
 
     def settled(self) -> PoseConfig:

@@ -49,10 +49,8 @@ class DataFolders:
     rendered: str = ""  # shards written by apps/render.py; an absolute path or below the data folder
     arriving: bool = False  # take up shards of `rendered` also while training, each when it is there
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
-    assets: str = (
-        ""  # the lifter's: asset pack to render people from while training, in the workers (a GPU's machine has cores)
-    )
-    mpi_inf_3dhp: str = ""  # the lifter's: MPI-INF-3DHP: S1..S8 to train on; TS1..TS6, if there, to measure on
+    assets: str = ""  # for the lifter: asset pack to render people from in the workers (a GPU's machine has cores to spare)
+    mpi_inf_3dhp: str = ""  # for the lifter: MPI-INF-3DHP, S1..S8 to train on; TS1..TS6, if there, to measure on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
     val_photos: int = 200  # of the held-out fully labelled photos, on which the detector is measured while training
     val_composites: int = 60  # held-out composites on which the detector is measured while training
