@@ -89,3 +89,13 @@ def test_mpi_inf_3dhp_s_cameras_come_with_its_samples(tmp_path):
     write_test_sequence(tmp_path / "TS1", frames=2, invalid=())
     for sample in load_mpi_inf_3dhp_test(tmp_path):
         np.testing.assert_allclose(sample.camera.K_px, MPI_K, atol=1e-3)
+
+
+def test_half_a_body_before_an_unknown_camera_teaches_nothing_in_3d():
+    sample = make_sample(random_person(4))
+    whole, half = (
+        make_example(sample, CROP, np.random.default_rng(0), replace(JITTERED, half=share)).person for share in (0.0, 1.0)
+    )
+    assert (whole.trust_xyz > 0).any()
+    assert not half.trust_xyz.any()
+    np.testing.assert_array_equal(half.trust, sample.people[0].trust)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,8 @@ def make_example(
 ) -> LiftExample:
     """Crop one person of a sample; augmented where an `rng` is given, the plain crop otherwise.
 
-    Where the picture's camera is known the 3D is turned to the crop as it is cut, which is not always the middle of the person.
+    Where the picture's camera is known the 3D is turned to the crop as it is cut, which is not always the middle of the person;
+    where it is not, half a body teaches nothing in 3D.
     `around` gives other backgrounds and clothes to a sample that has masks, and company to people.
     """
     person = sample.people[which]
@@ -83,6 +84,8 @@ def make_example(
         rotation, flip = random_rotation(rng, config), bool(rng.random() < config.flip)
     if sample.camera is not None:
         person = seen_at(person, crop.centre_px, sample.camera)
+    elif half is not None:
+        person = replace(person, trust_xyz=np.zeros_like(person.trust_xyz))  # nobody knows by how much its axes are turned
     matrix = similarity(crop, rotation, flip)
     rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
     others = [move_box(other.box_xyxy_px, matrix) for k, other in enumerate(sample.people) if k != which]
