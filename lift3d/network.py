@@ -1,6 +1,6 @@
 """The lifter's network: per joint a heat map, X/Y/Z location maps and two log-scale maps (Mehta et al. 2017, "VNect").
 
-Sizes are data (`LiftConfig`), the name says the trunk; the CPU default is `vnect_resnet18`.
+Sizes are data (`LiftConfig`), the name says the trunk; the weights that come along are a `vnect_lite0`.
 """
 
 from __future__ import annotations

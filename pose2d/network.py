@@ -1,6 +1,6 @@
 """The detector's network: features, part affinity field stages, then heat map stages (Cao et al., TPAMI 2019, figure 3).
 
-Sizes are data (`PoseConfig`). `openpose_light` stands on the half-width ResNet-18 pyramid of backbones/, the CPU default.
+Sizes are data (`PoseConfig`). `openpose_light` stands on a trunk of backbones/; the weights that come along on EfficientNet-Lite0.
 """
 
 from __future__ import annotations
