@@ -1,6 +1,6 @@
 """The detector's network: features, part affinity field stages, then heat map stages (Cao et al., TPAMI 2019, figure 3).
 
-Sizes are data (`PoseConfig`). `openpose_light` stands on a trunk of backbones/, in the weights that come along EfficientNet-Lite0.
+Sizes are data (`PoseConfig`). `openpose_light` stands on a trunk of backbones/; in the default weights on EfficientNet-Lite0.
 """
 
 from __future__ import annotations
