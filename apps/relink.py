@@ -42,6 +42,7 @@ class RelinkSettings:
     change: float = 1.0  # against every change from one track to another; an exchange takes two
     clothes: float = 1.0  # weight of what people wear; 0 ignores it
     size: float = 1.0  # weight of how large people are in the picture; 0 ignores it
+    newcomer: float = 3.0  # against a new number while somebody is lost whom it may be; else parts of people become people
     away_s: float = 3.0  # seconds for which a person may be lost before a piece of another track is his; 0 changes nothing
     glimpse: float = 1.2  # against taking one or two frames between gaps or jumps for nobody's, made of parts of two bodies
     looks_min: int = 2  # times that a person must have been seen alone in a piece for his clothes to be known
@@ -53,12 +54,11 @@ def relink(
     """The tracks with every piece at the person whose it most likely is, the looks of their frames, and (person, other, frame)
     wherever one goes on from there in rows that had carried another's number.
 
-    looks: one per track. Everybody keeps the first piece of his own track, and is given nothing anew long after its end; whose
-    track goes on as another from there on, though, was that other one all the time, and is left out.
+    looks: one per track. Everybody keeps the first piece of his own track, or was somebody lost all the time and is left out;
+    and nobody is given anything anew long after his own track's end.
     """
     pieces = cut_tracks(tracks, looks)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
-    owners = _without_stubs(owners, pieces)
     out, worn, changes = [], [], []
     for k, track in enumerate(tracks):
         mine = [piece for owner, piece in zip(owners, pieces, strict=True) if owner == k]
@@ -71,20 +71,6 @@ def relink(
             if before.which != after.which != k and after.which in owners:
                 changes.append((track.person, tracks[after.which].person, after.first_frame))
     return out, worn, sorted(changes, key=lambda change: change[2])
-
-
-def _without_stubs(owners: Sequence[int], pieces: Sequence[Piece]) -> list[int]:
-    """The owners; all that is left of a track, its first piece, goes to whoever goes on from there without a gap or jump."""
-    owners = list(owners)
-    for q, stub in enumerate(pieces):
-        if stub.start > 0 or owners.count(owners[q]) > 1:
-            continue
-        heirs = [o for o, p in zip(owners, pieces, strict=True) if p.which == stub.which and p.start == stub.stop < stub.end]
-        if heirs and heirs[0] != NOBODY:
-            his = [p for o, p in zip(owners, pieces, strict=True) if o == heirs[0]]
-            if all(p.last_frame < stub.first_frame or p.first_frame > stub.last_frame for p in his):
-                owners[q] = heirs[0]
-    return owners
 
 
 def _looks_in(piece: Piece, looks: Looks) -> Looks:
@@ -142,11 +128,10 @@ class _Linker:
     def _extended(self, hypothesis: _Hypothesis, q: int) -> list[_Hypothesis]:
         """The hypotheses in which the next piece is one or the other person's."""
         piece, last, dressed = self._pieces[q], hypothesis.last, hypothesis.dressed
+        links = [(k, self._link(p, q)) for k, p in enumerate(last) if p != NOBODY and self._may_take(k, p, piece)]
+        costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
         if piece.start == 0:
-            costs = [(piece.which, 0.0)]
-        else:
-            links = [(k, self._link(p, q)) for k, p in enumerate(last) if p != NOBODY and self._may_take(k, p, piece)]
-            costs = [(k, link - self._told(dressed[k], q)) for k, link in links if link < np.inf]
+            costs.append((piece.which, self._settings.newcomer if costs else 0.0))
         shows = len(piece.worn) >= self._settings.looks_min
         out = []
         if piece.start > 0 and piece.end - piece.first <= GLIMPSE:
