@@ -76,5 +76,7 @@ def _nearest(found_m: Floats, truth_m: Floats) -> Floats:
     """(T, 21, 3) of the person of (P, T, 21, 3) whose pelvis is nearest to the truth's over the frames that both have."""
     known = np.isfinite(found_m[:, :, _SKELETON.root, 0]).sum(axis=1)
     apart_m = np.linalg.norm(found_m[:, :, _SKELETON.root] - truth_m[:, _SKELETON.root], axis=-1)
-    best = np.argmin(np.nanmean(apart_m, axis=1) + len(truth_m) / np.maximum(known, 1))  # a glimpse nearby does not win
+    count = np.isfinite(apart_m).sum(axis=1)
+    mean_m = np.where(count, np.nansum(apart_m, axis=1) / np.maximum(count, 1), np.inf)  # who was never there is not near
+    best = np.argmin(mean_m + len(truth_m) / np.maximum(known, 1))  # a glimpse nearby does not win
     return found_m[best]

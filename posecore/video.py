@@ -5,6 +5,7 @@ Why not OpenCV's VideoCapture: it forgets the start time of a stream, and it can
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -21,6 +22,7 @@ from posecore.errors import InputError, MissingDependencyError
 from posecore.types import Frame
 
 FALLBACK_RATE_FPS = 30.0  # of a container that states no rate; only progress and time stamps that are missing use it
+SAME_TIME = 0.05  # of a mean step: time stamps nearer to each other are the same one
 _TICKS_PER_S = 90000  # clock of the files we write: every common frame rate falls on whole ticks
 _BT709 = 1  # FFmpeg's number for the colours of HD video
 
@@ -62,13 +64,23 @@ class VideoReader:
         reformatter = VideoReformatter()
         index, last_s, mended = 0, -np.inf, 0
         with self._open() as container:
-            for picture in self._decode(container, problems):
-                time_s = picture.time
-                if time_s is None or time_s <= last_s:  # the fit divides by time steps
-                    time_s, mended = (last_s + 1 / self.rate_fps if index else 0.0), mended + 1
+            for picture, following in itertools.pairwise(itertools.chain(self._decode(container, problems), [None])):
+                time_s = self._time_s(picture.time, last_s, None if following is None else following.time)
+                mended += time_s != picture.time
                 yield Frame(index, time_s, self._upright_rgb(picture, reformatter))
                 index, last_s = index + 1, time_s
         self.warnings = self._findings(problems, index, mended)
+
+    def _time_s(self, own_s: float | None, last_s: float, next_s: float | None) -> float:
+        """A frame's time; where it has none, or (nearly) that of the frame before, a mean step behind that, but no more than
+        half way to the next one's. The fit divides by time steps: what is rounded or repeated must not make a tiny one."""
+        least_s = SAME_TIME / self.rate_fps
+        if np.isinf(last_s):
+            return own_s or 0.0
+        if own_s is not None and own_s - last_s >= least_s:
+            return own_s
+        half_s = np.inf if next_s is None or next_s - last_s < 2 * least_s else (next_s - last_s) / 2
+        return last_s + min(1 / self.rate_fps, half_s)
 
     def _open(self) -> Any:
         try:
@@ -146,6 +158,7 @@ class VideoWriter:
             self._stream = self._h264_stream(Fraction(rate_fps).limit_denominator(1001), crf, preset)
             self._container.start_encoding()
         except OSError as error:
+            self._discard()
             raise InputError(f"cannot write {self.path}: {_reason(error)}") from None
         except (av.error.FFmpegError, ValueError) as error:
             self._discard()
@@ -184,12 +197,16 @@ class VideoWriter:
         if self._last_tick is None:
             self._discard()
             return
-        self._container.mux(self._stream.encode())
-        self._container.close()
-        self._part.replace(self.path)
+        try:
+            self._container.mux(self._stream.encode())
+            self._container.close()
+            self._part.replace(self.path)
+        except BaseException:  # a disk that is full shows when the last pictures are written
+            self._discard()
+            raise
 
     def _discard(self) -> None:
-        with suppress(av.error.FFmpegError):
+        with suppress(av.error.FFmpegError, OSError):
             self._container.close()
         self._part.unlink(missing_ok=True)
 

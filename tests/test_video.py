@@ -233,3 +233,56 @@ def test_writer_refuses_wrong_size_and_time_and_leaves_no_half_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="cannot write"):
         VideoWriter(tmp_path / "nowhere" / "out.mp4", (WIDTH, HEIGHT), 25)
+
+
+@pytest.mark.parametrize("fps", [20, 24, 25, 30])
+def test_a_repeated_time_stamp_makes_no_tiny_step(clip, monkeypatch, fps):
+    """Containers count in milliseconds; one frame has the stamp of the one before it, wherever that is in the clip."""
+    decode = VideoReader._decode
+    for repeated in range(1, 24):
+        stamps = [round(1000 * k / fps) for k in range(24)]
+        stamps[repeated] = stamps[repeated - 1]
+
+        def stamped(self, container, problems, stamps=stamps):
+            for k, picture in enumerate(decode(self, container, problems)):
+                picture.pts, picture.time_base = stamps[k], Fraction(1, 1000)
+                yield picture
+
+        monkeypatch.setattr(VideoReader, "_decode", stamped)
+        reader = VideoReader(clip)
+        monkeypatch.setattr(reader, "rate_fps", float(fps))
+        times_s = np.array([frame.time_s for frame in reader])
+        own_s = np.array(stamps) / 1000
+        np.testing.assert_allclose(np.delete(times_s, repeated), np.delete(own_s, repeated), atol=1e-12)
+        assert np.diff(times_s).min() > 0.9 / fps
+        assert "1 frames had no or a repeated time stamp" in " ".join(reader.warnings)
+
+
+def test_frames_without_any_time_stamp_come_at_the_mean_rate(clip, monkeypatch):
+    decode = VideoReader._decode
+
+    def unstamped(self, container, problems):
+        for picture in decode(self, container, problems):
+            picture.pts = None
+            yield picture
+
+    monkeypatch.setattr(VideoReader, "_decode", unstamped)
+    np.testing.assert_allclose([frame.time_s for frame in VideoReader(clip)], CONSTANT_S, atol=1e-12)
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_no_half_file(tmp_path, monkeypatch):
+    writer = VideoWriter(tmp_path / "out.mp4", (WIDTH, HEIGHT), 25)
+    writer.write(picture(0), 0.0)
+    real = writer._container
+
+    class Full:
+        def mux(self, packets):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            real.close()
+
+    monkeypatch.setattr(writer, "_container", Full())
+    with pytest.raises(OSError, match="No space left"):
+        writer.close()
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from posecore.results import whole_file
+from posecore.results import in_words, whole_file
 from posecore.skeleton import load_skeleton
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ def write_joint_angles(path: Path, persons: NDArray, frame: NDArray, time_s: Flo
         out.write(",".join(["frame", "time_s", "person", *names]) + "\n")
         for f, number in enumerate(frame.tolist()):
             for p, person in enumerate(persons.tolist()):
-                cells = ["" if v != v else f"{v:.2f}" for v in (float(tables[p][name][f]) + 0.0 for name in names)]
+                cells = in_words(np.array([tables[p][name][f] for name in names]), 2)
                 out.write(",".join([str(number), f"{time_s[f]:.6f}", str(person), *cells]) + "\n")
 
 

@@ -67,8 +67,11 @@ def write_c3d(path: Path, xyz_m: Floats, time_s: Floats) -> None:
     c3d["data"]["meta_points"]["residuals"] = residual
     with whole_file(path) as part:
         named = part.with_name(f"{part.name}.c3d")  # ezc3d insists on the ending
-        c3d.write(str(named))
-        named.replace(part)
+        try:
+            c3d.write(str(named))
+            named.replace(part)
+        finally:
+            named.unlink(missing_ok=True)
 
 
 def _rate_fps(time_s: Floats) -> float:
