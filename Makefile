@@ -1,6 +1,6 @@
 # make run CLIP=clip.mp4   set everything up (once) and lift a clip; without CLIP the demo clip
 # make test                set up what the tests need (once) and run them
-# make check               formatting, lint, types and tests: the same here and in CI
+# make check               formatting, lint, types and tests; CI runs the tests
 # make bench               measure accuracy and speed
 PYTHON ?= python3
 CLIP ?=

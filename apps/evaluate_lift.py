@@ -35,6 +35,8 @@ def evaluate_lifter(
 
     lifter = Lifter(weights, opinion=PoseEstimator().limb_heat if second_opinion else None)
     if name == "mpi_inf_3dhp":
+        if turned or company:
+            raise InputError("mpi_inf_3dhp has measures of its own, on plain crops; leave --turned and --company out")
         return evaluate_mpi(data, lifter)
     if name == "people":
         samples = load_people(data, "val")

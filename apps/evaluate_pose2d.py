@@ -27,6 +27,10 @@ def evaluate_detector(
         raise InputError(
             "say what to evaluate on: --annotations FILE --images DIR, --set people --data DIR, or --composites N --data DIR"
         )
+    if sum(bool(given) for given in (annotations, name, composites)) > 1:
+        raise InputError("say one thing to evaluate on: --annotations, --set or --composites")
+    if held_out_only and not annotations:
+        raise InputError("--held-out picks from --annotations and --images; the other sets are held out as they are")
     if close and name != "people":
         raise InputError("--close-ups are cut out of the people photos; say --set people --data DIR as well")
     from pose2d.estimator import PoseEstimator

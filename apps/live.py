@@ -43,10 +43,14 @@ class CausalPeople:
         self._camera, self._settings = camera, settings
         self._fitters: dict[int, CausalFitter] = {}
         self._numbers: dict[int, int] = {}
+        self._scene = 0
 
-    def update(self, time_s: float, seen: Mapping[int, Pose3D]) -> dict[int, FittedFrame]:
+    def update(self, time_s: float, seen: Mapping[int, Pose3D], scene: int = 0) -> dict[int, FittedFrame]:
         """The people at this time, from lifted poses by the tracker's number; who is away for longer than the fit bridges
-        is forgotten."""
+        is forgotten, and behind a cut, in another `scene`, is everybody of the one before."""
+        if scene != self._scene:
+            self._fitters.clear()
+            self._scene = scene
         people = {}
         for tracked in sorted({*self._fitters, *seen}, key=self._number):
             fitter = self._fitters.setdefault(tracked, self._new_fitter())
@@ -88,7 +92,7 @@ class LiveSession:
         start_s = self._clock() if arrived_s is None else arrived_s
         self._observer.see(frame)
         self._observer.forget_before(frame.time_s - REMEMBERED_S)
-        people = self._people.update(frame.time_s, self._observer.latest())
+        people = self._people.update(frame.time_s, self._observer.latest(), self._observer.scene)
         self._latency_s.append(self._clock() - start_s)
         return LiveFrame(frame, people, self._latency_s[-1])
 

@@ -14,9 +14,12 @@ from posecore.errors import InputError
 from posecore.types import Frame
 from posecore.video import VideoReader
 
+FAILURES, RETRY_S = 10, 0.05  # reads that fail one after the other before a camera is given up
+
 
 class DeviceCamera:
-    """A camera by its number. Iterating gives (frame, arrival by time.monotonic); frames nobody fetched in time are dropped."""
+    """A camera by its number. Iterating gives (frame, arrival by time.monotonic); frames nobody fetched in time are dropped.
+    InputError, behind the last frame, once the camera has stopped giving pictures."""
 
     def __init__(self, device: int) -> None:
         level = cv2.utils.logging.getLogLevel()
@@ -28,19 +31,24 @@ class DeviceCamera:
             self._capture.release()
             raise InputError(f"camera {device} gives no picture; is it plugged in, free and allowed? try --device 1 or a file")
         self.size_wh = (bgr.shape[1], bgr.shape[0])
+        self._device, self._lost = device, False
         self._newest: tuple[Any, float, int] | None = None
         self._wake, self._stop = threading.Condition(), False
         self._thread = threading.Thread(target=self._fetch, daemon=True)
 
     def _fetch(self) -> None:
-        index = 0
+        index, failed = 0, 0
         while not self._stop:
             ok, bgr = self._capture.read()
+            failed = 0 if ok else failed + 1
             with self._wake:
-                self._newest = (bgr, time.monotonic(), index) if ok else None
-                self._stop = self._stop or not ok
+                if ok:
+                    self._newest, index = (bgr, time.monotonic(), index), index + 1
+                self._lost = failed >= FAILURES
+                self._stop = self._stop or self._lost
                 self._wake.notify()
-            index += 1
+            if failed:
+                time.sleep(RETRY_S)
 
     def __iter__(self) -> Iterator[tuple[Frame, float]]:
         self._thread.start()
@@ -49,9 +57,11 @@ class DeviceCamera:
             with self._wake:
                 self._wake.wait_for(lambda: self._newest is not None or self._stop)
                 if self._newest is None:
-                    return
+                    break
                 (bgr, arrived_s, index), self._newest = self._newest, None
             yield Frame(index, arrived_s - start_s, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)), arrived_s
+        if self._lost:
+            raise InputError(f"camera {self._device} has stopped giving pictures; is it still plugged in?")
 
     def close(self) -> None:
         """Let the camera go."""

@@ -84,12 +84,14 @@ class Observer:
         self._looked_s = -np.inf
         self._times_s: list[float] = []
         self._cuts: list[int] = []
+        self.scene = 0  # cuts seen so far; behind each everybody is somebody new
 
     def see(self, frame: Frame) -> None:
         """Follow everybody into the next frame."""
         self._times_s.append(frame.time_s)
         if self._cut_finder.is_cut(frame.rgb):
             self._cuts.append(frame.index)
+            self.scene += 1
             self._end_scene()
         if frame.time_s - self._looked_s >= self._interval_s(frame.time_s) - _DUE_TOLERANCE_S:
             self._look(frame)

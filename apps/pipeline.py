@@ -42,8 +42,9 @@ class Networks:
 class Watcher(Protocol):
     """Who looks on while the networks work (apps.viewer_live.RunView)."""
 
-    def see(self, frame: Frame, poses: Mapping[int, Pose3D], share: float) -> None:
-        """A frame, the poses lifted from it by the tracker's number, and the share 0..1 of the clip that is done."""
+    def see(self, frame: Frame, poses: Mapping[int, Pose3D], share: float, scene: int) -> None:
+        """A frame, the poses lifted from it by the tracker's number, the share 0..1 of the clip that is done, and how many cuts
+        lie before."""
 
     def close(self) -> None:
         """The networks have done."""
@@ -141,7 +142,8 @@ def observe(
             observer.see(frame)
             progress.step()
             if watcher is not None:
-                watcher.see(frame, observer.latest(), min(1.0, progress.done / (reader.expected_count or np.inf)))
+                share = min(1.0, progress.done / (reader.expected_count or np.inf))
+                watcher.see(frame, observer.latest(), share, observer.scene)
     finally:
         progress.close()
         if watcher is not None:

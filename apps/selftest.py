@@ -10,12 +10,16 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
 from apps.command_line import Parser, guarded
 from apps.video3d import DEMO
+
+if TYPE_CHECKING:
+    from apps.settings import Settings
 
 BOUNDS = Path(__file__).resolve().parent / "assets" / "selftest.yaml"
 
@@ -26,14 +30,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="keep the result there (default: thrown away)")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     options = parser.parse_args(arguments)
-    if options.output is not None:
-        return guarded(lambda: selftest(options.output, options.quiet))
+    return guarded(lambda: run(options.output, options.quiet))
+
+
+def run(output: Path | None, quiet: bool = False, settings: Settings | None = None) -> int:
+    """The self-test in `output`, or in a folder that is thrown away; the exit code."""
+    if output is not None:
+        return selftest(output, quiet, settings)
     with tempfile.TemporaryDirectory() as folder:
-        return guarded(lambda: selftest(Path(folder) / "demo_pose3d", options.quiet))
+        return selftest(Path(folder) / "demo_pose3d", quiet, settings)
 
 
-def selftest(folder: Path, quiet: bool = False) -> int:
-    """Lift the demo clip into a folder, print the figures, return the exit code. PoseError if it cannot be lifted."""
+def selftest(folder: Path, quiet: bool = False, settings: Settings | None = None) -> int:
+    """Lift the demo clip into a folder, print the figures, return the exit code. PoseError if it cannot be lifted.
+
+    settings: the default ones if left out; the person's height is always the demo's.
+    """
     from dataclasses import replace
 
     import yaml
@@ -43,7 +55,7 @@ def selftest(folder: Path, quiet: bool = False) -> int:
     from apps.settings import Settings
     from apps.truth import figures, read_truth
 
-    truth, settings = read_truth(DEMO.with_suffix(".truth.npz")), Settings()
+    truth, settings = read_truth(DEMO.with_suffix(".truth.npz")), settings or Settings()
     settings = replace(settings, people=replace(settings.people, height_m=float(truth.stature_m[0])))
     run_clip(DEMO, folder, settings, quiet)
     bounds = yaml.safe_load(BOUNDS.read_text(encoding="utf-8"))

@@ -27,8 +27,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=("shared", "lift3d", "pose2d", "openpose_vgg19"))
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--data", type=Path, help="folder of the data sets; needed to train")
+    parser.add_argument("-o", "--output", type=Path, help="folder of the run; needed to train")
     parser.add_argument("-c", "--config", type=Path, help="YAML file of settings")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting, e.g. loop.batch=64")
     parser.add_argument(
@@ -61,6 +61,7 @@ def train(options: argparse.Namespace) -> int:
     import torch
 
     from posecore.config import describe, override_from_file, override_from_words
+    from posecore.errors import ConfigError
     from training.cards import write_weights
     from training.runs import RUNS, make_trainer
 
@@ -73,6 +74,8 @@ def train(options: argparse.Namespace) -> int:
     if options.print_config:
         print(describe(run), end="")
         return 0
+    if options.data is None or options.output is None:
+        raise ConfigError("a training needs the folder of the data sets, --data DIR, and one of its own, -o RUN")
     trainer = make_trainer(run, options.data, options.output, options.init, options.workers)
     figures = trainer.run(lambda line: print(line, flush=True))
     if not trainer.leads:

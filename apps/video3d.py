@@ -56,13 +56,11 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     from apps.settings import Settings
 
-    if options.selftest:
-        from apps.selftest import main as selftest
-
-        return selftest(["--quiet"] if options.quiet else [])
     settings = settings_from(options, Settings())
     if options.print_config:
         return print_settings(settings)
+    if options.selftest:
+        return _selftest(options, settings)
     from apps.export import parse_formats, write_more
     from apps.pipeline import run_clip
 
@@ -76,6 +74,17 @@ def _run(options: argparse.Namespace) -> int:
 
         print(truth_line(load_result(folder), read_truth(DEMO.with_suffix(".truth.npz"))))
     return 0
+
+
+def _selftest(options: argparse.Namespace, settings: Settings) -> int:
+    """The demo clip with these settings, judged; ConfigError for what a self-test would not heed."""
+    from apps.selftest import run
+    from posecore.errors import ConfigError
+
+    for name in ("clip", "export", "report", "view", "height"):
+        if getattr(options, name):
+            raise ConfigError(f"--selftest lifts and judges the demo clip; it does not go with {name}")
+    return run(options.output, options.quiet, settings)
 
 
 def _onlooker(settings: Settings, options: argparse.Namespace) -> Callable[[Camera], RunView | None] | None:

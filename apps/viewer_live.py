@@ -34,8 +34,7 @@ class LiveView:
     def __init__(self, camera: Camera, renderer: Renderer) -> None:
         self.viewer = Viewer(upright_world(CAMERA_HEIGHT_M), camera, renderer)
         self._seen: dict[int, list[tuple[int, FittedFrame]]] = defaultdict(list)
-        self._since_s: float | None = None
-        self._settle_s = SETTLE_FROM_S
+        self.forget_floor()
 
     def show(self, frame: Frame, people: Mapping[int, FittedFrame], words: str, share: float = 0.0) -> bool:
         """Draw one frame with its people, words and share 0..1 of the bar; False after the window was closed."""
@@ -43,6 +42,12 @@ class LiveView:
         legend: list[Piece] = [(f"{person}  ", person_colour(person)) for person in sorted(people)]
         self.viewer.renderer.put_bar(bar(self.viewer.renderer.size_wh[0], [*legend, (words, INK)], share))
         return self.viewer.show({person: fitted.xyz_m for person, fitted in people.items()}, shrunk(frame.rgb))
+
+    def forget_floor(self) -> None:
+        """Find the floor anew, from what is seen from now on."""
+        self._seen.clear()
+        self._since_s: float | None = None
+        self._settle_s = SETTLE_FROM_S
 
     def close(self) -> None:
         """Close the window."""
@@ -74,13 +79,19 @@ class RunView:
     def __init__(self, camera: Camera, settings: Settings, renderer: Renderer, clock: Callable[[], float] = time.monotonic):
         self._view, self._people, self._clock = LiveView(camera, renderer), CausalPeople(camera, settings), clock
         self._drawn_s = -np.inf
-        self._is_open = True
+        self._is_open, self._scene = True, 0
 
-    def see(self, frame: Frame, poses: Mapping[int, Pose3D], share: float) -> None:
-        """Show a frame of the clip, `share` 0..1 of it done; nothing once the user has closed the window."""
+    def see(self, frame: Frame, poses: Mapping[int, Pose3D], share: float, scene: int = 0) -> None:
+        """Show a frame of the clip, `share` 0..1 of it done; nothing once the user has closed the window.
+
+        scene: cuts before this frame; behind each stands another camera, on another floor.
+        """
         if not self._is_open:
             return
-        people = self._people.update(frame.time_s, poses)
+        if scene != self._scene:
+            self._view.forget_floor()
+            self._scene = scene
+        people = self._people.update(frame.time_s, poses, scene)
         if self._clock() - self._drawn_s >= _REDRAW_S:
             self._is_open = self._view.show(frame, people, f"lifting   frame {frame.index}   {frame.time_s:.2f} s", share)
             self._drawn_s = self._clock()

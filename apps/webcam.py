@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from apps.live import LiveFrame, LiveSession
     from apps.live_source import DeviceCamera, FileCamera
     from apps.pipeline import Networks
+    from apps.settings import Settings
 
     Source = DeviceCamera | FileCamera
 
@@ -45,7 +46,10 @@ def main(arguments: Sequence[str] | None = None, networks: Networks | None = Non
         help="the window: skeletons on the picture, in their world, or none (2d)",
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="write every answered frame's joints, as joints3d.csv without sigma"
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write the joints of all in every answered frame: the positions of joints3d.csv alone",
     )
     add_settings(parser)
     options = parser.parse_args(arguments)
@@ -62,6 +66,7 @@ def _run(options: argparse.Namespace, networks: Networks | None) -> int:
     settings = settings_from(options, Settings())
     if options.print_config:
         return print_settings(settings)
+    _check(options, settings)
     source = open_camera(options.device, options.every_frame)
     with closing(source):
         camera = choose_camera(source.size_wh, settings.camera)
@@ -72,6 +77,19 @@ def _run(options: argparse.Namespace, networks: Networks | None) -> int:
         p50, p95 = session.latency_ms()
         print(f"{count} frames answered; latency p50 {p50:.0f} ms, p95 {p95:.0f} ms")
     return 0
+
+
+def _check(options: argparse.Namespace, settings: Settings) -> None:
+    """ConfigError for what would do nothing here."""
+    from posecore.errors import ConfigError
+
+    if options.frames is not None and options.frames < 1:
+        raise ConfigError(f"--frames: expected at least 1, got {options.frames}")
+    if settings.people.people is not None or settings.people.person is not None:
+        raise ConfigError("a camera is answered for everybody in view; leave people.people and people.person out")
+    for group in ("clothes", "relink", "revise", "output"):
+        if getattr(settings, group) != getattr(type(settings)(), group):
+            raise ConfigError(f"settings of '{group}' act once a clip is over; before a camera they do nothing, leave them out")
 
 
 def _answer(source: Source, session: LiveSession, screen: Screen, at_most: int | None, csv: Path | None) -> int:

@@ -98,3 +98,18 @@ def test_the_man_is_who_stands_where_the_truth_is_not_who_is_seen_longest():
     assert the_man([bystander, man], truth) is man
     longer = track_at(3, truth + 6, [0, 1, 2, 3])
     assert the_man([man, longer], truth) is longer
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("lift3d --set mpi_inf_3dhp --data . --turned", "leave --turned and --company out"),
+        ("lift3d --set mpi_inf_3dhp --data . --company", "leave --turned and --company out"),
+        ("pose2d --set people --data . --held-out", "--held-out picks from --annotations"),
+        ("pose2d --composites 3 --set people --data .", "say one thing to evaluate on"),
+    ],
+)
+def test_what_would_not_be_heeded_is_refused(words, told, capsys):
+    """A figure must not be written down under a command that asked for another."""
+    assert main(words.split()) == 2
+    assert told in capsys.readouterr().err

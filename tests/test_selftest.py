@@ -56,3 +56,15 @@ def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 def test_the_demo_s_truth_belongs_to_it() -> None:
     truth = read_truth(DEMO.with_suffix(".truth.npz"))
     assert truth.xyz_m.shape == (1, VideoReader(DEMO).expected_count, 21, 3)
+
+
+def test_video3d_s_self_test_is_of_the_settings_given(monkeypatch, capsys):
+    from apps import video3d
+
+    asked = []
+    monkeypatch.setattr(selftest, "selftest", lambda folder, quiet, settings: asked.append((folder, settings)) or 0)
+    assert video3d.main(["--selftest", "--set", "weights.backend=openvino", "-o", "kept"]) == 0
+    assert asked[0][0].name == "kept"
+    assert asked[0][1].weights.backend == "openvino"
+    assert video3d.main(["--selftest", "clip.mp4"]) == 2
+    assert "does not go with clip" in capsys.readouterr().err

@@ -137,3 +137,10 @@ def test_a_detector_without_backgrounds_is_one_clear_line(tmp_path, data, capsys
 def test_an_unknown_setting_is_refused_with_a_suggestion(tmp_path, data, capsys):
     assert main(["lift3d", "--data", str(data), "-o", str(tmp_path / "run"), "--set", "loop.batches=4"]) == 2
     assert "did you mean 'batch'" in capsys.readouterr().err
+
+
+def test_settings_are_printed_without_data_and_nothing_is_trained_so(capsys):
+    assert main(["lift3d", "--print-config"]) == 0
+    assert "rendered" in capsys.readouterr().out
+    assert main(["lift3d", "-o", "run"]) == 2
+    assert "--data DIR" in capsys.readouterr().err

@@ -79,3 +79,11 @@ def test_truth_is_read_as_it_was_written(tmp_path: Path) -> None:
     path.write_bytes(b"PK")
     with pytest.raises(InputError, match="no truth"):
         read_truth(path)
+
+
+def test_who_was_never_there_is_nobody_s_nearest() -> None:
+    from apps.truth import _nearest
+
+    truth = np.zeros((5, 21, 3))
+    found = np.stack([np.full((5, 21, 3), np.nan), truth + 0.5])
+    np.testing.assert_array_equal(_nearest(found, truth), found[1])

@@ -146,3 +146,16 @@ def test_a_live_session_can_be_shown_in_the_same_window(tmp_path: Path) -> None:
         answer = session.step(frame)
         assert view.show(answer.frame, answer.people, "12 ms")
     assert joints_in(window.shown[-1]) > 20
+
+
+def test_behind_a_cut_the_floor_is_found_anew() -> None:
+    view, frame = LiveView(WALKERS_CAMERA, PainterRenderer(SIZE)), 0
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    for person, height_m in ((1, 2.0), (2, 1.3)):
+        walker = walk(75, T_camera_world=camera_pose(height_m, 15))
+        rows = zip(walker.xyz_m, walker.quaternion_xyzw, walker.xy_px, walker.source, strict=True)
+        for row in rows:
+            assert view.show(Frame(frame, frame / 30, rgb), {person: FittedFrame(frame / 30, *row)}, "")
+            frame += 1
+        assert view.viewer.world.T_world_camera[2, 3] == pytest.approx(height_m, abs=0.1)
+        view.forget_floor()

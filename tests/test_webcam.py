@@ -2,13 +2,14 @@
 
 import csv
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from apps.live import LiveSession
-from apps.live_source import FileCamera, open_camera
+from apps.live_source import DeviceCamera, FileCamera, open_camera
 from apps.settings import Settings
 from apps.webcam import main
 from fitting.settings import FitSettings
@@ -37,6 +38,17 @@ def test_people_are_followed_as_they_come_and_go(tmp_path: Path) -> None:
     drawn = answers[40].drawn()
     assert drawn.shape == answers[40].frame.rgb.shape
     assert (drawn != answers[40].frame.rgb).any()
+
+
+def test_nobody_lives_through_a_cut(tmp_path: Path) -> None:
+    first, second = Actor((-0.8, 0, 4), frames=range(20)), Actor((0.9, 0, 4.5), frames=range(20, 40))
+    world = World([first, second])
+    clip = world.write(tmp_path / "clip.mp4", 40, scene_start=20)
+    session = LiveSession(world.networks, CAMERA, SETTINGS)
+    people = [set(session.step(frame).people) for frame in VideoReader(clip)]
+    assert people[19] == {1}
+    assert all(seen <= {2} for seen in people[20:])
+    assert people[-1] == {2}
 
 
 def test_an_answer_never_waits_for_later_frames(tmp_path: Path) -> None:
@@ -111,3 +123,55 @@ def test_no_camera_is_one_clear_line() -> None:
 
 def test_upright_world_stands_on_its_floor() -> None:
     np.testing.assert_allclose(upright_world(1.5).points([0.2, 1.5, 3.0]), [0.2, 3.0, 0.0])
+
+
+class Unplugged:
+    """Stands for cv2.VideoCapture: some pictures, one read that fails, one more picture, and then none any more."""
+
+    def __init__(self, device: int) -> None:
+        self._reads = iter([True] * 4 + [False, True])
+
+    def isOpened(self) -> bool:
+        return True
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        ok = next(self._reads, False)
+        time.sleep(0.02)
+        return ok, np.zeros((60, 80, 3), np.uint8) if ok else None
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_camera_that_is_unplugged_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.live_source.cv2.VideoCapture", Unplugged)
+    monkeypatch.setattr("apps.live_source.RETRY_S", 0.001)
+    camera = DeviceCamera(3)
+    with pytest.raises(InputError, match="camera 3 has stopped giving pictures"):
+        list(camera)
+    camera.close()
+
+
+def test_one_failed_read_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The camera's first picture tells its size; three come after it, and one behind the failure."""
+    monkeypatch.setattr("apps.live_source.cv2.VideoCapture", Unplugged)
+    monkeypatch.setattr("apps.live_source.RETRY_S", 0.001)
+    camera, seen = DeviceCamera(3), []
+    with suppress(InputError):
+        for frame, _ in camera:
+            seen.append(frame.index)
+    assert seen[-1] == 3
+    camera.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--frames", "0"], "--frames: expected at least 1, got 0"),
+        (["--set", "people.people=1"], "answered for everybody in view"),
+        (["--set", "relink.change=2"], "settings of 'relink' act once a clip is over"),
+    ],
+)
+def test_what_would_do_nothing_live_is_refused(options: list[str], words: str, capsys: pytest.CaptureFixture) -> None:
+    assert main(["--device", "nowhere.mp4", *options]) == 2
+    assert words in capsys.readouterr().err
