@@ -68,12 +68,11 @@ def write_more(folder: Path, formats: Sequence[str], options: argparse.Namespace
     from apps.report import write_report
     from apps.result_folder import load_result, older_files
 
-    result = load_result(folder)
-    paths, notes = export_result(result, formats, options.frame) if formats else ([], [])
+    paths, notes = export_result(load_result(folder), formats, options.frame) if formats else ([], [])
     if options.report:
         paths.append(write_report(folder))
     if not options.quiet:
-        old = ", ".join(path.name for path in older_files(folder, result.name))
+        old = ", ".join(path.name for path in older_files(folder))
         tell_files(paths, [*notes, *([f"of an older fit: {old}; write them again with --export and --report"] if old else [])])
 
 

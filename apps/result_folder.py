@@ -91,7 +91,7 @@ class Result:
     @property
     def name(self) -> str:
         """The clip's name, for titles and file names."""
-        return self.folder.resolve().name.removesuffix("_pose3d") or "clip"
+        return name_of(self.folder)
 
     @property
     def video(self) -> Path | None:
@@ -112,10 +112,15 @@ def load_result(folder: str | Path) -> Result:
     return Result(folder, read_motions(folder / MOTIONS), tracks, clip.time_s, camera, config, clip.cuts)
 
 
-def older_files(folder: Path, name: str) -> list[Path]:
+def name_of(folder: Path) -> str:
+    """The name of the clip whose result a folder holds."""
+    return folder.resolve().name.removesuffix("_pose3d") or "clip"
+
+
+def older_files(folder: Path) -> list[Path]:
     """Motion files and report in a result folder that were written before its fit: they show another one."""
     fitted_ns = (folder / MOTIONS).stat().st_mtime_ns
-    named = (path for ending in ENDINGS for path in folder.glob(f"{glob_escape(name)}*{ending}"))
+    named = (path for ending in ENDINGS for path in folder.glob(f"{glob_escape(name_of(folder))}*{ending}"))
     written = (p for p in (folder / REPORT, folder / ANGLES, *named) if p.is_file() and p.name not in (MOTIONS, TRACKS))
     return sorted(p for p in written if p.stat().st_mtime_ns < fitted_ns)
 

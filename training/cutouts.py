@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posecore.oks import joints_box
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, move_person, random_rotation, similarity, warp
-from training.samples import PersonLabel, Sample
+from training.samples import PersonLabel, Sample, middle_px
 
 CUT_OFF = 0.05  # of a person's longer side: a joint farther from the mask than this was not cut out with the person
 MOSTLY_COVERED = 0.6  # share of a person's joints behind others, above which nobody could tell how he stands
@@ -50,7 +50,7 @@ def cut_out(
     person = sample.people[0]
     box = person.box_xyxy_px if shown is None else box_of(person, shown)
     rotation, flip = random_rotation(rng, augment), bool(rng.random() < augment.flip)
-    matrix = similarity(Crop(_middle_px(box), longer_side_px(box) / share, size), rotation, flip)
+    matrix = similarity(Crop(middle_px(box), longer_side_px(box) / share, size), rotation, flip)
     matrix[:, 2] += shift_px
     rgb = change_colours(sample.read(), rng, augment)
     alpha = alpha_of(person.mask, matrix, size)
@@ -92,7 +92,7 @@ def beside(
     longer = longer_px(person)
     offset_px = rng.normal(0, 1, 2) * np.array(offset_sd) * longer
     share = longer / size * float(np.exp(rng.normal(0, BESIDE_SIZE_SD)))
-    return share, _middle_px(person.box_xyxy_px) - (size - 1) / 2 + offset_px
+    return share, middle_px(person.box_xyxy_px) - (size - 1) / 2 + offset_px
 
 
 def longer_px(person: PersonLabel) -> float:
@@ -109,10 +109,6 @@ def box_of(person: PersonLabel, shown: NDArray[np.bool_]) -> NDArray[np.float64]
     """Box (x0, y0, x1, y1) of the known ones of some joints (26,); the person's own where fewer than LEAST_SHOWN are known."""
     xy_px = person.xy_px[shown & (person.trust > 0)]
     return joints_box(xy_px) if len(xy_px) >= LEAST_SHOWN else np.asarray(person.box_xyxy_px, dtype=np.float64)
-
-
-def _middle_px(box_xyxy_px: NDArray) -> NDArray[np.float64]:
-    return np.asarray((box_xyxy_px[:2] + box_xyxy_px[2:]) / 2, dtype=np.float64)
 
 
 def inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ What is published and known about the set, and minded here:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -162,8 +162,8 @@ def _sample(view: _View, row: int, skeleton: Skeleton3D) -> Sample | None:
     if view.foreground is not None and view.foreground.has(frame):
         layers = partial(read_layers, view.foreground, view.chairs, frame, person.box_xyxy_px, view.flawed)
     read = partial(view.frames.read, frame)
-    sample = Sample(f"{view.key}/{frame:06d}", SOURCE, view.camera.size_wh, (person,), read, complete=True, camera=view.camera)
-    return replace(sample, layers=layers)
+    key, camera = f"{view.key}/{frame:06d}", view.camera
+    return Sample(key, SOURCE, camera.size_wh, (person,), read, complete=True, layers=layers, camera=camera)
 
 
 def label_person(xy_px: NDArray, xyz_m: NDArray, camera: Camera) -> PersonLabel | None:

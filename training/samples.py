@@ -83,7 +83,7 @@ def to_lift_frame(xyz_m: NDArray, box_xyxy_px: NDArray, camera: Camera) -> tuple
     Pelvis at the origin, axes of a camera that looks at the middle of the box, knee-to-neck height 0.92 m
     (docs/conventions.md).
     """
-    R_camera_crop = rotation_to_ray(image_to_ray(_middle_px(box_xyxy_px), camera))
+    R_camera_crop = rotation_to_ray(image_to_ray(middle_px(box_xyxy_px), camera))
     scale = float(knee_to_neck_m(xyz_m[LIFT_JOINTS])) / KNEE_TO_NECK_M
     return (xyz_m - xyz_m[LABELS.root]) @ R_camera_crop / scale, scale
 
@@ -91,13 +91,14 @@ def to_lift_frame(xyz_m: NDArray, box_xyxy_px: NDArray, camera: Camera) -> tuple
 def seen_at(person: PersonLabel, centre_px: NDArray, camera: Camera) -> PersonLabel:
     """The person with the 3D of a crop around centre_px (2,): in the axes of a camera that looks there, not at his box."""
     R_camera_box, R_camera_crop = (
-        rotation_to_ray(image_to_ray(xy_px, camera)) for xy_px in (_middle_px(person.box_xyxy_px), centre_px)
+        rotation_to_ray(image_to_ray(xy_px, camera)) for xy_px in (middle_px(person.box_xyxy_px), centre_px)
     )
     return replace(person, xyz_m=single(person.xyz_m @ R_camera_box.T @ R_camera_crop))
 
 
-def _middle_px(box_xyxy_px: NDArray) -> NDArray:
-    return (box_xyxy_px[:2] + box_xyxy_px[2:]) / 2
+def middle_px(box_xyxy_px: NDArray) -> NDArray[np.float64]:
+    """Middle (2,) of a box (4,)."""
+    return np.asarray((box_xyxy_px[:2] + box_xyxy_px[2:]) / 2, dtype=np.float64)
 
 
 def to_openpose18(person: PersonLabel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
