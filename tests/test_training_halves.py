@@ -54,6 +54,13 @@ def test_composites_of_half_a_body_end_at_the_border():
     assert 0 < np.mean(shown) < 0.45  # more upper halves than lower ones
 
 
+def test_lower_halves_are_learnt_like_upper_ones():
+    maker = half_maker(SceneShares(1, 0, 0, 0))
+    scenes = [maker.make(np.random.default_rng(seed)) for seed in range(60)]
+    ignored = sum(len(scene.ignored_box_xyxy_px) for scene in scenes)
+    assert ignored <= 3  # of 60; only whom the jitter of the border leaves fewer than six joints
+
+
 def test_a_photo_of_half_a_body_is_cut_as_close_as_a_webcam_or_the_second_look():
     maker, cut = half_maker(SceneShares(0, 1, 0, 0), close_up=1.0), []
     for seed in range(30):

@@ -27,7 +27,19 @@ from training.augment import (
     similarity,
     warp,
 )
-from training.cutouts import CutOut, Reader, behind, beside, box_of, cut_out, decode_mask, inside, random_window, under
+from training.cutouts import (
+    LEAST_SHOWN,
+    CutOut,
+    Reader,
+    behind,
+    beside,
+    box_of,
+    cut_out,
+    decode_mask,
+    inside,
+    random_window,
+    under,
+)
 from training.mix import Maker, SourceMix
 from training.pose_data import learnable
 from training.samples import LABELS, PersonLabel, Sample, to_openpose18
@@ -229,5 +241,4 @@ def _touches(box: NDArray, size: int) -> bool:
 
 def _mostly_inside(person: PersonLabel, size: int) -> bool:
     """Whether enough of the person is on the canvas to be learnt."""
-    known = person.trust > 0
-    return bool(known.any() and inside(person, size)[known].mean() > 0.3)
+    return int((inside(person, size) & (person.trust > 0)).sum()) >= LEAST_SHOWN
