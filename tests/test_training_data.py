@@ -15,7 +15,7 @@ from training import cutouts
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity, warp
 from training.lift_data import lift_target, make_example, person_crop
 from training.lift_eval import evaluate_lift
-from training.people import blaze_to_labels, load_people
+from training.people import load_people
 from training.pose_data import pose_target
 from training.samples import LABELS, PersonLabel, Sample, to_openpose18
 from training.scenes import SceneConfig, SceneMaker, SceneShares
@@ -140,30 +140,6 @@ def test_crop_of_a_barely_labelled_person_is_that_of_the_box():
     person.trust[4:21] = 0
     crop = person_crop(person, 64)
     np.testing.assert_allclose(crop.centre_px, (person.box_xyxy_px[:2] + person.box_xyxy_px[2:]) / 2, atol=1e-4)
-
-
-def test_blaze_landmarks_become_a_body_around_the_pelvis():
-    xyz = np.zeros((33, 3))
-    put = {
-        7: (0.08, -0.75, 0),
-        8: (-0.08, -0.75, 0),
-        11: (0.2, -0.5, 0),
-        12: (-0.2, -0.5, 0),
-        23: (0.1, 0, 0),
-        24: (-0.1, 0, 0),
-    }
-    for index, point in put.items():
-        xyz[index] = point
-    trusted = np.ones(33)
-    trusted[25] = 0
-    out, trust = blaze_to_labels(xyz, trusted)
-    assert (out[LABELS.root] == 0).all()
-    neck, spine, top = (out[LABELS.index(n)] for n in ("neck", "spine", "head_top"))
-    np.testing.assert_allclose(neck, [0, -0.6, 0], atol=1e-12)  # a fifth of the trunk above the shoulders
-    np.testing.assert_allclose(spine, [0, -0.6 * 0.445, 0], atol=1e-12)
-    assert top[1] < -0.75
-    assert trust[LABELS.index("left_knee")] == 0
-    assert trust[LABELS.index("right_knee")] == 1
 
 
 def write_people(folder):

@@ -1,7 +1,9 @@
 """Photos of people with 2D labels and pseudo-3D: COCO keypoint format, images in tar shards beside `people.json.gz`.
 
 The 3D landmarks are BlazePose's 33; they are turned into labels26 here. Proportions that BlazePose does not know (how far along
-the trunk the spine joint lies, how far the neck rises above the shoulders, where the head ends) are means of 200 anny bodies.
+the trunk the spine joint lies, how far the neck rises above the shoulders) are means of 200 anny bodies. Its faces lie a head's
+width before the neck in 3D, and its feet and hands are a third too short: the head is set up anew from where the picture shows
+it, feet and hands keep their direction alone. Their lengths are means of rendered people.
 """
 
 from __future__ import annotations
@@ -23,18 +25,15 @@ from training.samples import LABELS, PersonLabel, Sample
 
 NECK_ABOVE_SHOULDERS = 0.20  # of hip-to-shoulder length
 SPINE_ALONG_TRUNK = 0.445  # of pelvis-to-neck length
-TOP_BEYOND_EARS = 0.88  # of neck-to-ears length
-BALL_OF_FOOT = 0.8  # of ankle-to-toe-tip length
+BALL_OF_FOOT = 0.8  # of ankle-to-toe-tip length, in the picture
+FROM_NECK_M = {"head": 0.124, "head_top": 0.234}  # normalised metres
+FROM_WRIST_M, FROM_ANKLE_M = 0.099, 0.145  # to hand and toe, normalised metres
 TEACHER_SCALE = 0.97  # the teacher's average adult to a knee-to-neck height of 0.92 m
 HIDDEN_TRUST = 0.5  # of a joint that is trusted but hidden, or known only from the teacher
 GUESS_TRUST = 0.4  # of a joint derived from others by average proportions
+SCALE_JOINTS = 6  # known in 2D and 3D, at least, to tell how many pixels a metre is
 
-_BLAZE = {
-    "nose": (0,),
-    "left_eye": (2,),
-    "right_eye": (5,),
-    "left_ear": (7,),
-    "right_ear": (8,),
+_BLAZE: dict[str, tuple[int, ...]] = {
     "left_hand": (17, 19),
     "right_hand": (18, 20),
 }
@@ -56,15 +55,11 @@ def _mix(values: NDArray, trust: NDArray, target: str, sources: list[tuple[str, 
 def _derive(values: NDArray, trust: NDArray, neck_known: bool) -> None:
     """Fill the joints that are defined by others, in place; values (26, 2 or 3)."""
     _mix(values, trust, "pelvis", [("left_hip", 0.5), ("right_hip", 0.5)])
-    _mix(values, trust, "head", [("left_ear", 0.5), ("right_ear", 0.5)])
     if not neck_known:
         up, down = 0.5 * (1 + NECK_ABOVE_SHOULDERS), -0.5 * NECK_ABOVE_SHOULDERS
         parts = [("left_shoulder", up), ("right_shoulder", up), ("left_hip", down), ("right_hip", down)]
         _mix(values, trust, "neck", parts)
     _mix(values, trust, "spine", [("pelvis", 1 - SPINE_ALONG_TRUNK), ("neck", SPINE_ALONG_TRUNK)])
-    for side in ("left", "right"):
-        ankle = f"{side}_ankle"
-        _mix(values, trust, f"{side}_toe", [(f"{side}_toe", BALL_OF_FOOT), (ankle, 1 - BALL_OF_FOOT)])
 
 
 def _joints_2d(annotation: dict[str, Any], extra_names: list[str]) -> tuple[NDArray, NDArray]:
@@ -77,32 +72,69 @@ def _joints_2d(annotation: dict[str, Any], extra_names: list[str]) -> tuple[NDAr
             j = LABELS.index(name)
             xy[j], trust[j] = (x, y), (0.0, HIDDEN_TRUST, 1.0)[int(v)]
     _derive(xy, trust, neck_known=trust[LABELS.index("neck")] > 0)
+    _mix(xy, trust, "head", [("left_ear", 0.5), ("right_ear", 0.5)])
+    for toe, ankle in (("left_toe", "left_ankle"), ("right_toe", "right_ankle")):
+        _mix(xy, trust, toe, [(toe, BALL_OF_FOOT), (ankle, 1 - BALL_OF_FOOT)])
     return xy, trust
 
 
 def blaze_to_labels(xyz: NDArray, trusted: NDArray) -> tuple[NDArray, NDArray]:
-    """BlazePose's (33, 3) landmarks and trust (33,) to labels26 around the pelvis (26, 3), same unit, and trust."""
+    """BlazePose's (33, 3) landmarks in normalised metres and trust (33,) to labels26 around the pelvis (26, 3), and trust.
+
+    Head and face are unknown, see `set_up_head`.
+    """
     out, trust = np.zeros((26, 3)), np.zeros(26)
     for name, index in _BLAZE.items():
         out[LABELS.index(name)] = xyz[list(index)].mean(axis=0)
         trust[LABELS.index(name)] = trusted[list(index)].min()
     _derive(out, trust, neck_known=False)
-    beyond = [("head", 1 + TOP_BEYOND_EARS), ("neck", -TOP_BEYOND_EARS)]
-    _mix(out, trust, "head_top", beyond, GUESS_TRUST)
+    for side in ("left", "right"):
+        _put_away(out, f"{side}_hand", f"{side}_wrist", FROM_WRIST_M)
+        _put_away(out, f"{side}_toe", f"{side}_ankle", FROM_ANKLE_M)
     return out - out[LABELS.root], trust
 
 
-def _joints_3d(annotation: dict[str, Any]) -> tuple[NDArray, NDArray]:
-    """labels26 joints in normalised metres (26, 3) and trust (26,); all unknown where there is no 3D."""
+def _put_away(values: NDArray, end: str, start: str, length: float) -> None:
+    """Move joint `end` along the bone to `length` from joint `start`; it stays where both are at one place."""
+    i, j = LABELS.index(start), LABELS.index(end)
+    bone = values[j] - values[i]
+    values[j] = values[i] + bone * (length / max(float(np.linalg.norm(bone)), 1e-9))
+
+
+def set_up_head(xyz: NDArray, trust_xyz: NDArray, xy: NDArray, trust: NDArray) -> None:
+    """Place head and head top over the neck, in place: across the view as the picture shows them, in depth along the trunk.
+
+    xyz (26, 3) normalised metres in the axes of the view, xy (26, 2) pixels. A person is shown at one scale (weak perspective),
+    that of the joints known in both; where they are few or the trunk is unknown, so is the head.
+    """
+    both = (trust > 0) & (trust_xyz > 0)
+    neck, trunk = LABELS.index("neck"), LABELS.indices(["neck", LABELS.joints[LABELS.root]])
+    if both.sum() < SCALE_JOINTS or not both[trunk].all():
+        return
+    across_m, across_px = (np.linalg.norm(v - v.mean(axis=0)) for v in (xyz[both, :2], xy[both]))
+    up = xyz[neck] / max(float(np.linalg.norm(xyz[neck])), 1e-9)
+    for name, length in FROM_NECK_M.items():
+        j = LABELS.index(name)
+        shown_m = (xy[j] - xy[neck]) * across_m / max(float(across_px), 1e-9)
+        xyz[j] = xyz[neck] + np.array([*shown_m, length * up[2]])
+        _put_away(xyz, name, "neck", length)
+        trust_xyz[j] = GUESS_TRUST * min(trust[j], trust_xyz[neck])
+
+
+def _joints_3d(annotation: dict[str, Any], xy: NDArray, trust: NDArray) -> tuple[NDArray, NDArray]:
+    """labels26 joints in normalised metres (26, 3) and trust (26,), of a person with the given 2D joints; all unknown where
+    there is no 3D."""
     if "xyz_mm" not in annotation:
         return np.zeros((26, 3)), np.zeros(26)
     xyz = np.array(annotation["xyz_mm"], dtype=float).reshape(33, 3) / 1000 * TEACHER_SCALE
-    return blaze_to_labels(xyz, np.array([int(digit) for digit in annotation["xyz_trusted"]], dtype=float))
+    out, trusted = blaze_to_labels(xyz, np.array([int(digit) for digit in annotation["xyz_trusted"]], dtype=float))
+    set_up_head(out, trusted, xy, trust)
+    return out, trusted
 
 
 def _person(annotation: dict[str, Any], extra_names: list[str]) -> PersonLabel:
     xy, trust = _joints_2d(annotation, extra_names)
-    xyz, trust_xyz = _joints_3d(annotation)
+    xyz, trust_xyz = _joints_3d(annotation, xy, trust)
     x, y, w, h = annotation["bbox"]
     box = np.array([x, y, x + w, y + h])
     xy, trust, xyz, trust_xyz, box = (a.astype(np.float32) for a in (xy, trust, xyz, trust_xyz, box))
