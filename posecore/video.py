@@ -19,9 +19,9 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from posecore.errors import InputError, MissingDependencyError
+from posecore.timestamps import FALLBACK_RATE_FPS
 from posecore.types import Frame
 
-FALLBACK_RATE_FPS = 30.0  # of a container that states no rate; only progress and time stamps that are missing use it
 SAME_TIME = 0.05  # of a mean step: time stamps nearer to each other are the same one
 _TICKS_PER_S = 90000  # clock of the files we write: every common frame rate falls on whole ticks
 _BT709 = 1  # FFmpeg's number for the colours of HD video

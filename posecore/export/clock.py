@@ -5,20 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.timestamps import usual_step_s
+
 Floats = NDArray[np.float64]
 EVEN_STEP_TOLERANCE = 0.1  # frames further than this share of a step from an even clock make a clip one of variable rate
 SAME_TIME = 1e-6  # of a step: times nearer to a frame's are the frame's
 
 
 def even_times(time_s: Floats) -> Floats:
-    """(F,) the very same times where they are even; else (G,) times from the first to the last, a median step apart."""
+    """(F,) the very same times where they are even; else (G,) times from the first to the last, a usual step apart."""
     steps = np.diff(time_s)
     if not len(steps):
         return time_s
     grid = time_s[0] + steps.mean() * np.arange(len(time_s))
     if np.abs(grid - time_s).max() <= EVEN_STEP_TOLERANCE * steps.mean():
         return time_s
-    return np.arange(time_s[0], time_s[-1] + 1e-9, np.median(steps))
+    return np.arange(time_s[0], time_s[-1] + 1e-9, usual_step_s(time_s))
 
 
 def at_times(values: Floats, time_s: Floats, at_s: Floats) -> Floats:

@@ -14,6 +14,7 @@ from posecore.errors import InputError, MissingDependencyError
 from posecore.export.clock import at_times, even_times
 from posecore.results import in_words, whole_file
 from posecore.skeleton import load_skeleton
+from posecore.timestamps import usual_step_s
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +22,7 @@ Floats = NDArray[np.float64]
 def write_trc(path: Path, xyz_m: Floats, time_s: Floats) -> None:
     """One person's (F, 21, 3) joints, y up, metres, NaN where unknown, at time_s (F,). Times are the clip's own."""
     names = load_skeleton("vnect21").joints
-    rate = f"{_rate_fps(time_s):.6f}"
+    rate = f"{1 / usual_step_s(time_s):.6f}"
     frames, joints = xyz_m.shape[:2]
     header = [
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}",
@@ -56,7 +57,7 @@ def write_c3d(path: Path, xyz_m: Floats, time_s: Floats) -> None:
     c3d.add_parameter("POINT", "X_SCREEN", ["+X"])
     c3d.add_parameter("POINT", "Y_SCREEN", ["+Z"])
     c3d.add_parameter("MANUFACTURER", "SOFTWARE", ["video3d"])
-    c3d["parameters"]["POINT"]["RATE"]["value"] = [_rate_fps(time_s)]
+    c3d["parameters"]["POINT"]["RATE"]["value"] = [1 / usual_step_s(time_s)]
     c3d["parameters"]["POINT"]["LABELS"]["value"] = list(load_skeleton("vnect21").joints)
     points = np.ones((4, xyz_m.shape[1], len(xyz_m)))
     points[:3] = 1000 * xyz_m.transpose(2, 1, 0)
@@ -72,8 +73,3 @@ def write_c3d(path: Path, xyz_m: Floats, time_s: Floats) -> None:
             named.replace(part)
         finally:
             named.unlink(missing_ok=True)
-
-
-def _rate_fps(time_s: Floats) -> float:
-    """Mean frame rate; 30 for a single frame."""
-    return float((len(time_s) - 1) / (time_s[-1] - time_s[0])) if len(time_s) > 1 else 30.0
