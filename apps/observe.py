@@ -22,6 +22,7 @@ from posecore.camera import Camera
 from posecore.crop import crop_from_detection, crop_from_points, upright_turn
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.stages import Clip
+from posecore.timestamps import usual_step_s
 from posecore.types import Crop, Detection2D, Frame, Pose3D, Track
 
 _DUE_TOLERANCE_S = 1e-6
@@ -114,24 +115,26 @@ class Observer:
         self._cuts.clear()
         del self._times_s[: int(np.searchsorted(self._times_s, time_s))]
 
-    def clip(self, rate_fps: float) -> Clip:
+    def clip(self) -> Clip:
         """What later stages need of the frames seen."""
-        return Clip(np.array(self._times_s, dtype=np.float64), rate_fps, self._camera, tuple(self._cuts))
+        time_s = np.array(self._times_s, dtype=np.float64)
+        return Clip(time_s, 1 / usual_step_s(time_s), self._camera, tuple(self._cuts))
 
-    def tracks(self, rate_fps: float) -> tuple[list[Track], list[str]]:
+    def tracks(self) -> tuple[list[Track], list[str]]:
         """Tracks of the people seen long enough, numbered from 1 by first appearance, then from left to right; warnings."""
-        kept, warnings = self._kept(rate_fps)
+        kept, warnings = self._kept()
         return [person.track(k) for k, person in enumerate(kept, start=1)], warnings
 
-    def looks(self, rate_fps: float) -> list[Looks]:
+    def looks(self) -> list[Looks]:
         """What the people of `tracks` wore, in their order."""
-        return [person.worn() for person in self._kept(rate_fps)[0]]
+        return [person.worn() for person in self._kept()[0]]
 
-    def _kept(self, rate_fps: float) -> tuple[list[Followed], list[str]]:
+    def _kept(self) -> tuple[list[Followed], list[str]]:
         """The people whose tracks are worth keeping, in the order of their numbers; warnings."""
         people = [p for p in self._past + list(self._people.values()) if p.frames]
-        needed_s = min(self._follow.track_min_s, len(self._times_s) / rate_fps) - 0.5 / rate_fps
-        long = [p for p in people if len(p.frames) / rate_fps >= needed_s]
+        step_s = usual_step_s(np.array(self._times_s))
+        needed_s = min(self._follow.track_min_s, len(self._times_s) * step_s) - 0.5 * step_s
+        long = [p for p in people if len(p.frames) * step_s >= needed_s]
         kept = [p for p in long if self._is_real(p)]
         kept.sort(key=lambda p: (p.frames[0], float(np.nanmean(p.pose(0).xy_px[:, 0]))))
         warnings = []

@@ -148,9 +148,9 @@ def observe(
         progress.close()
         if watcher is not None:
             watcher.close()
-    tracks, warnings = observer.tracks(reader.rate_fps)
-    clip = observer.clip(reader.rate_fps)
-    tracks, thoughts = revise(tracks, observer.looks(reader.rate_fps), clip, settings.clothes, settings.relink, settings.revise)
+    tracks, warnings = observer.tracks()
+    clip = observer.clip()
+    tracks, thoughts = revise(tracks, observer.looks(), clip, settings.clothes, settings.relink, settings.revise)
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings, *thoughts))
 
 

@@ -26,8 +26,8 @@ _MOTION_FIELDS = ("frame", "time_s", "xyz_m", "quaternion_xyzw", "bone_length_m"
 class Clip:
     """What later stages must know of a clip without opening it.
 
-    time_s (F,) of all frames; rate_fps: mean; camera: the one under which the tracks were lifted, its size_wh is the clip's;
-    cuts: first frames of new scenes.
+    time_s (F,) of all frames; rate_fps: frames per second as they usually follow each other, pauses left out; camera: the one
+    under which the tracks were lifted, its size_wh is the clip's; cuts: first frames of new scenes.
     """
 
     time_s: Floats

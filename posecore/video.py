@@ -30,9 +30,9 @@ _BT709 = 1  # FFmpeg's number for the colours of HD video
 class VideoReader:
     """The frames of a clip, upright, in order, with the container's own time stamps; iterate as often as you like.
 
-    size_wh: width and height in pixels after rotation; rate_fps: mean frames per second; frame_count: as the container
-    declares it, or None; warnings: findings about the file, complete after an iteration. InputError, in one line, for what
-    cannot be read.
+    size_wh: width and height in pixels after rotation; rate_fps: mean frames per second as the container tells or FFmpeg
+    guesses it, for what must be known before the frames are; frame_count: as the container declares it, or None; warnings:
+    findings about the file, complete after an iteration. InputError, in one line, for what cannot be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +45,7 @@ class VideoReader:
                 raise InputError(f"{self.path}: no frame could be decoded; the file is damaged or not a video")
             self._turns = round(first.rotation / 90) % 4
             self._stored_wh = (first.width, first.height)
-            self.rate_fps = float(stream.average_rate or stream.guessed_rate or FALLBACK_RATE_FPS)
+            self.rate_fps = _told_rate_fps(stream)
             self.frame_count: int | None = stream.frames or None
             self._duration_s = None if container.duration is None else container.duration / av.time_base
             self._pixel_aspect = stream.sample_aspect_ratio
@@ -218,6 +218,17 @@ class VideoWriter:
             self.close()
         else:
             self._discard()
+
+
+def _told_rate_fps(stream: Any) -> float:
+    """Mean frame rate of a stream before its frames are read, as told or guessed.
+
+    Where stamps jitter (WebM from a browser) FFmpeg may guess one frame per tick of the clock, 1000 a second: that is no guess.
+    """
+    guessed = stream.guessed_rate
+    if guessed and stream.time_base and guessed * stream.time_base == 1:
+        guessed = None
+    return float(stream.average_rate or guessed or FALLBACK_RATE_FPS)
 
 
 def _existing_file(path: str | Path) -> Path:
