@@ -19,10 +19,9 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from posecore.errors import InputError, MissingDependencyError
-from posecore.timestamps import FALLBACK_RATE_FPS
+from posecore.timestamps import FALLBACK_RATE_FPS, StampMender
 from posecore.types import Frame
 
-SAME_TIME = 0.05  # of a mean step: time stamps nearer to each other are the same one
 _TICKS_PER_S = 90000  # clock of the files we write: every common frame rate falls on whole ticks
 _BT709 = 1  # FFmpeg's number for the colours of HD video
 
@@ -61,26 +60,14 @@ class VideoReader:
     def __iter__(self) -> Iterator[Frame]:
         """Frames from the first on, `rgb` upright; frames that cannot be decoded are left out and counted in `warnings`."""
         problems: list[str] = []
-        reformatter = VideoReformatter()
-        index, last_s, mended = 0, -np.inf, 0
+        reformatter, stamps = VideoReformatter(), StampMender(self.rate_fps)
+        index = 0
         with self._open() as container:
             for picture, following in itertools.pairwise(itertools.chain(self._decode(container, problems), [None])):
-                time_s = self._time_s(picture.time, last_s, None if following is None else following.time)
-                mended += time_s != picture.time
+                time_s = stamps.time_s(picture.time, None if following is None else following.time)
                 yield Frame(index, time_s, self._upright_rgb(picture, reformatter))
-                index, last_s = index + 1, time_s
-        self.warnings = self._findings(problems, index, mended)
-
-    def _time_s(self, own_s: float | None, last_s: float, next_s: float | None) -> float:
-        """A frame's time; where it has none, or (nearly) that of the frame before, a mean step behind that, but no more than
-        half way to the next one's. The fit divides by time steps: what is rounded or repeated must not make a tiny one."""
-        least_s = SAME_TIME / self.rate_fps
-        if np.isinf(last_s):
-            return own_s or 0.0
-        if own_s is not None and own_s - last_s >= least_s:
-            return own_s
-        half_s = np.inf if next_s is None or next_s - last_s < 2 * least_s else (next_s - last_s) / 2
-        return last_s + min(1 / self.rate_fps, half_s)
+                index += 1
+        self.warnings = self._findings(problems, index, stamps.mended)
 
     def _open(self) -> Any:
         try:
@@ -126,7 +113,7 @@ class VideoReader:
         if problems:
             found.append(f"{len(problems)} places of the clip are damaged (first: {problems[0]})")
         if mended:
-            found.append(f"{mended} frames had no or a repeated time stamp; theirs were set by the mean frame rate")
+            found.append(f"{mended} frames had no or a repeated time stamp; theirs were set by the frame rate around them")
         if self._pixel_aspect not in (None, 0, 1):
             found.append(f"the clip's pixels are not square ({self._pixel_aspect}); give --camera for right proportions")
         return found

@@ -95,6 +95,8 @@ def test_reader_can_be_iterated_again_and_opencv_agrees_on_the_pictures(clip):
         VARIABLE_S,  # a phone that halves its rate in the dark
         [0.5 + t for t in CONSTANT_S],  # a stream that starts late
         [k * 1001 / 30000 for k in range(24)],  # 29.97 frames per second
+        [k / 30 + 200 * (k >= 14) for k in range(24)],  # a camera that paused: the mean step is 8 s
+        [*range(6), *(6 + k / 60 for k in range(18))],  # a recorded screen that stood still at first
     ],
 )
 def test_times_are_the_container_s(folder, times_s):
