@@ -30,8 +30,9 @@ class VideoReader:
     """The frames of a clip, upright, in order, with the container's own time stamps; iterate as often as you like.
 
     size_wh: width and height in pixels after rotation; rate_fps: mean frames per second as the container tells or FFmpeg
-    guesses it, for what must be known before the frames are; frame_count: as the container declares it, or None; warnings:
-    findings about the file, complete after an iteration. InputError, in one line, for what cannot be read.
+    guesses it, for what must be known before the frames are; frame_count: as the container declares it, without those
+    that its edit list hides, or None; warnings: findings about the file, complete after an iteration. InputError, in one
+    line, for what cannot be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,7 +46,7 @@ class VideoReader:
             self._turns = round(first.rotation / 90) % 4
             self._stored_wh = (first.width, first.height)
             self.rate_fps = _told_rate_fps(stream)
-            self.frame_count: int | None = stream.frames or None
+            self.frame_count = _declared_count(container, stream)
             self._duration_s = None if container.duration is None else container.duration / av.time_base
             self._pixel_aspect = stream.sample_aspect_ratio
         self.size_wh = self._stored_wh[::-1] if self._turns % 2 else self._stored_wh
@@ -205,6 +206,14 @@ class VideoWriter:
             self.close()
         else:
             self._discard()
+
+
+def _declared_count(container: Any, stream: Any) -> int | None:
+    """Frames of a stream before they are read, or None: as declared, without those that an edit list hides (a trim that
+    encodes nothing anew leaves them in the file)."""
+    if stream.frames and "mp4" in container.format.name.split(","):
+        return sum(not entry.is_discard for entry in stream.index_entries) or stream.frames
+    return stream.frames or None
 
 
 def _told_rate_fps(stream: Any) -> float:

@@ -1,5 +1,6 @@
 """Clips as browsers, recorders and editors write them, from the file to the result."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from apps.settings import OutputSettings, Settings
 from fitting.settings import FitSettings
 from posecore.results import CONFIG, read_config
 from posecore.video import VideoReader
-from tests.fakes import SIZE_WH, Actor, World
+from tests.fakes import RATE_FPS, SIZE_WH, Actor, World, frame_of
 
 QUICK = Settings(output=OutputSettings(overlay=False), fit=FitSettings(contact=False, floor=False, iterations=2))
 
@@ -38,15 +39,49 @@ def browser_webm(path: Path, world: World, stamps_ms: list[int]) -> Path:
 
 
 def test_a_browser_s_recording_without_a_frame_rate_keeps_its_people(tmp_path):
-    world = World([Actor((0, 0, 4), frames=range(5, 55))])
-    jitter_ms = np.random.default_rng(1).normal(0, 6, 60)
-    stamps_ms = np.round(1000 * np.arange(60) / 30 + jitter_ms * (np.arange(60) > 0)).astype(int).tolist()
+    world = World([Actor((0, 0, 4), frames=range(5, 35))])
+    jitter_ms = np.random.default_rng(1).normal(0, 6, 40)
+    stamps_ms = np.round(1000 * np.arange(40) / 30 + jitter_ms * (np.arange(40) > 0)).astype(int).tolist()
     clip = browser_webm(tmp_path / "clip.webm", world, stamps_ms)
     with av.open(str(clip)) as container:
         assert container.streams.video[0].average_rate is None, "FFmpeg knows no rate"
     summary = run_clip(clip, tmp_path / "out", QUICK, quiet=True, networks=world.networks)
     assert summary.persons == (1,)
-    assert summary.frames == 60
+    assert summary.frames == 40
     assert not summary.warnings
     assert read_config(tmp_path / "out" / CONFIG)["clip"]["rate_fps"] == pytest.approx(30, rel=0.02)
-    assert VideoReader(clip).expected_count == pytest.approx(60, abs=1)
+    assert VideoReader(clip).expected_count == pytest.approx(40, abs=1)
+
+
+def trimmed(clip: Path, first: int, end: int) -> Path:
+    """The same file with an edit list that shows frames first .. end - 1 only, as editors trim without encoding anew."""
+    data = bytearray(clip.read_bytes())
+    at = data.index(b"elst") + 12
+    scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    shift = struct.unpack_from(">i", data, at + 4)[0]  # of B frames
+    struct.pack_into(">Ii", data, at, round((end - first) / RATE_FPS * scale), shift + round(first / RATE_FPS * 90000))
+    out = clip.with_name(f"{first}_{end}.mp4")
+    out.write_bytes(data)
+    return out
+
+
+@pytest.mark.parametrize(("first", "end"), [(0, 40), (12, 40), (0, 20), (0, 33), (21, 35)])
+def test_a_trimmed_clip_is_not_called_truncated(tmp_path, first, end):
+    clip = trimmed(World([]).write(tmp_path / "clip.mp4", 40), first, end)
+    reader = VideoReader(clip)
+    assert reader.frame_count == reader.expected_count == end - first
+    frames = list(reader)
+    assert [frame_of(f.rgb) for f in frames] == list(range(first, end))
+    np.testing.assert_allclose([f.time_s for f in frames], np.arange(end - first) / RATE_FPS, atol=1e-3)
+    assert reader.warnings == []
+
+
+def test_a_trimmed_clip_that_is_truncated_is_called_so(tmp_path):
+    rng, world = np.random.default_rng(0), World([])
+    world.picture = lambda k, scene: rng.integers(0, 99, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8)
+    clip = trimmed(world.write(tmp_path / "clip.mp4", 24), 4, 22)
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    reader = VideoReader(clip)
+    count = len(list(reader))
+    assert 0 < count < 18
+    assert f"the clip ends after {count} of 18 frames: it is truncated" in reader.warnings[0]
