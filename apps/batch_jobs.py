@@ -99,10 +99,18 @@ def lift(job: Job, settings: Settings, networks: Networks, quiet: bool = True) -
     try:
         job.folder.parent.mkdir(parents=True, exist_ok=True)
         summary = run_clip(job.clip, job.folder, settings, quiet, networks)
-    except (PoseError, OSError) as error:
-        return Outcome(job.clip.name, "failed", seconds=round(time.monotonic() - start_s, 1), note=str(error))
+    except Exception as error:  # what nobody foresaw must not stop the other clips either
+        return Outcome(job.clip.name, "failed", seconds=round(time.monotonic() - start_s, 1), note=_told(error))
     seconds = round(time.monotonic() - start_s, 1)
     return Outcome(job.clip.name, "lifted", len(summary.persons), summary.frames, seconds, "; ".join(summary.warnings))
+
+
+def _told(error: Exception) -> str:
+    """An error in one line; one that is not for users says so."""
+    words = " ".join(str(error).split())
+    if isinstance(error, PoseError | OSError):
+        return words
+    return f"unexpected {type(error).__name__}: {words}; lift this clip alone with video3d to see where"
 
 
 def lift_with_ray(jobs: Sequence[Job], settings: Settings, workers: int) -> Iterator[Outcome]:

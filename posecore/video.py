@@ -90,6 +90,8 @@ class VideoReader:
             except av.error.FFmpegError as error:
                 problems.append(_reason(error))
                 return
+            except IndexError:  # PyAV at the end, of a stream that began after probing; ours has been flushed by then
+                return
             if packet is None:
                 return
             try:

@@ -47,6 +47,24 @@ def test_a_bad_clip_does_not_stop_the_others(clips: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out" / "b_pose3d").exists()
 
 
+def test_a_fault_of_ours_does_not_stop_the_others_either(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three clips meets an error that nobody foresaw."""
+    from apps import pipeline
+
+    run_clip = pipeline.run_clip
+
+    def stumbles(clip: Path, *words: object) -> pipeline.Summary:
+        if clip.name == "b.mp4":
+            raise IndexError("list index\nout of range")
+        return run_clip(clip, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pipeline, "run_clip", stumbles)
+    world = World([Actor((0, 0, 4))])
+    outcomes = list(lift_locally(find_jobs([clips], tmp_path / "out"), QUICK, quiet=True, networks=world.networks))
+    assert [o.status for o in outcomes] == ["lifted", "failed", "lifted"]
+    assert outcomes[1].note.startswith("unexpected IndexError: list index out of range;")
+
+
 def test_what_is_done_is_skipped_unless_asked_for_again(clips: Path, tmp_path: Path) -> None:
     world = World([Actor((0, 0, 4))])
     out = tmp_path / "out"

@@ -85,3 +85,32 @@ def test_a_trimmed_clip_that_is_truncated_is_called_so(tmp_path):
     count = len(list(reader))
     assert 0 < count < 18
     assert f"the clip ends after {count} of 18 frames: it is truncated" in reader.warnings[0]
+
+
+def transport_stream(path: Path, first: int, count: int, sound: bool) -> bytes:
+    """Frames of noise, 130 kB each, from `first` on, with sound or without."""
+    rng = np.random.default_rng(first)
+    with av.open(str(path), "w", format="mpegts") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "crf": "4"})
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        audio = container.add_stream("mp2", rate=48000) if sound else None
+        for k in range(first, first + count):
+            picture = av.VideoFrame.from_ndarray(rng.integers(0, 255, (360, 320), dtype=np.uint8), format="yuv420p")
+            picture.pts, picture.time_base = k, Fraction(1, 25)
+            container.mux(video.encode(picture))
+            if audio is not None:
+                silence = av.AudioFrame.from_ndarray(np.zeros((1, 3840), np.int16), format="s16", layout="stereo")
+                silence.sample_rate, silence.pts, silence.time_base = 48000, k * 1920, Fraction(1, 48000)
+                container.mux(audio.encode(silence))
+        container.mux(video.encode())
+    return path.read_bytes()
+
+
+def test_sound_that_begins_late_stops_no_clip(tmp_path):
+    """FFmpeg looks for streams in the first 5 MB; PyAV stumbles over one that comes later."""
+    parts = transport_stream(tmp_path / "1.ts", 0, 60, False), transport_stream(tmp_path / "2.ts", 60, 30, True)
+    (tmp_path / "late.ts").write_bytes(b"".join(parts))
+    reader = VideoReader(tmp_path / "late.ts")
+    times_s = np.array([frame.time_s for frame in reader])
+    np.testing.assert_allclose(times_s - times_s[0], np.arange(90) / 25, atol=1e-4)
+    assert reader.warnings == []
