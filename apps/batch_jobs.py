@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from posecore.errors import InputError, MissingDependencyError, PoseError
 from posecore.results import CONFIG, MOTIONS, read_config, whole_file
+from posecore.stages import read_motions
 
 if TYPE_CHECKING:
     from apps.pipeline import Networks
@@ -85,10 +86,20 @@ def lift_locally(
 
     for job in jobs:
         if job.is_done:
-            yield Outcome(job.clip.name, "skipped", note="done before")
+            yield skipped(job)
             continue
         networks = networks or load_networks(settings)
         yield lift(job, settings, networks, quiet)
+
+
+def skipped(job: Job) -> Outcome:
+    """What the result folder of a clip that was lifted before tells: a table of a resumed batch is whole. Failed if damaged."""
+    try:
+        config, motions = read_config(job.folder / CONFIG), read_motions(job.folder / MOTIONS)
+    except PoseError as error:
+        return Outcome(job.clip.name, "failed", note=_told(error))
+    note = "; ".join(["done before", *map(str, config.get("warnings") or [])])
+    return Outcome(job.clip.name, "skipped", len(motions), (config.get("clip") or {}).get("frames"), note=note)
 
 
 def lift(job: Job, settings: Settings, networks: Networks, quiet: bool = True) -> Outcome:
@@ -122,7 +133,7 @@ def lift_with_ray(jobs: Sequence[Job], settings: Settings, workers: int) -> Iter
         import ray
     except ImportError:
         raise MissingDependencyError("--engine ray needs the Ray library: pip install 'ray>=2.40'") from None
-    yield from (Outcome(job.clip.name, "skipped", note="done before") for job in jobs if job.is_done)
+    yield from (skipped(job) for job in jobs if job.is_done)
     waiting = [job for job in jobs if not job.is_done]
     if not waiting:
         return

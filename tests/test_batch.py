@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from apps.batch_jobs import Job, Outcome, find_jobs, lift_locally, lift_with_ray
 from apps.settings import OutputSettings, Settings
 from fitting.settings import FitSettings
 from posecore.errors import InputError, MissingDependencyError, PoseError
-from posecore.results import CONFIG, JOINTS_3D
+from posecore.results import CONFIG, JOINTS_3D, MOTIONS
 from tests.fakes import Actor, World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,6 +78,25 @@ def test_what_is_done_is_skipped_unless_asked_for_again(clips: Path, tmp_path: P
     assert len(world.looks) == looks, "the networks did not run"
     (out / "a_pose3d" / CONFIG).unlink()
     assert not find_jobs([clips / "a.mp4"], out)[0].is_done, "an interrupted result is not done"
+
+
+def test_a_resumed_batch_tells_what_the_first_run_found(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but status, seconds and the words 'done before' is as it was, warnings too; a damaged result is no done one."""
+    world, out = World([Actor((0, 0, 4)), Actor((1, 0, 4), frames=range(3))]), tmp_path / "out"
+    for name in ("b.mp4", "c.mp4"):
+        (clips / name).unlink()
+    world.write(clips / "c.mp4", 15)
+    first = list(lift_locally(find_jobs([clips], out), QUICK, quiet=True, networks=world.networks))
+    assert [(o.people, o.frames) for o in first] == [(1, 10), (1, 15)]
+    assert all("shorter than 0.3 s" in o.note for o in first)
+    again = list(lift_locally(find_jobs([clips], out), QUICK, quiet=True, networks=world.networks))
+    assert again == [replace(o, status="skipped", seconds=0.0, note=f"done before; {o.note}") for o in first]
+    monkeypatch.setitem(sys.modules, "ray", types.ModuleType("ray"))
+    assert list(lift_with_ray(find_jobs([clips], out), QUICK, 2)) == again
+    (out / "a_pose3d" / MOTIONS).write_bytes(b"PK")
+    broken, whole = lift_locally(find_jobs([clips], out), QUICK, quiet=True, networks=world.networks)
+    assert (broken.status, whole) == ("failed", again[1])
+    assert "motions.npz: damaged; run video3d again" in broken.note
 
 
 def test_another_folder_s_clip_of_the_same_name_is_not_taken_for_done(clips: Path, tmp_path: Path) -> None:
