@@ -148,7 +148,7 @@ def lift_with_ray(jobs: Sequence[Job], settings: Settings, workers: int) -> Iter
 
 def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
     """The outcomes as CSV."""
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as out:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", errors="replace", newline="") as out:
         writer = csv.DictWriter(out, [item.name for item in fields(Outcome)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(outcome) for outcome in outcomes)

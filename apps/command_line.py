@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ class Parser(argparse.ArgumentParser):
 
 def guarded(run: Callable[[], int]) -> int:
     """Run a command; what the user can mend becomes one line and exit code 2, an interruption 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a name that cannot be shown must not end a long run
     try:
         return run()
     except PoseError as error:

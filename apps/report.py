@@ -56,7 +56,7 @@ def write_report(folder: Path, output: Path | None = None, what_if_fovs_deg: tup
     page = report_html(result, what_if_fovs_deg, path.parent)
     try:
         with whole_file(path) as part:
-            part.write_text(page, encoding="utf-8")
+            part.write_text(page, encoding="utf-8", errors="replace")  # a name may hold bytes that are no UTF-8
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     return path

@@ -68,7 +68,7 @@ def _summary(result: Result) -> str:
 def _film(result: Result, folder: Path) -> str:
     if result.video is None:
         return "<p class=quiet>There is no overlay.mp4 in the result folder.</p>"
-    source = quote(Path(os.path.relpath(result.video.resolve(), folder.resolve())).as_posix())
+    source = quote(os.fsencode(Path(os.path.relpath(result.video.resolve(), folder.resolve())).as_posix()))
     if result.video.stat().st_size <= FILM_INSIDE_BYTES:
         source = "data:video/mp4;base64," + base64.b64encode(result.video.read_bytes()).decode("ascii")
     return (

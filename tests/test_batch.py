@@ -124,6 +124,8 @@ def test_clips_of_one_name_get_folders_of_their_own(tmp_path: Path) -> None:
 
 def test_table_and_csv_say_the_same(tmp_path: Path) -> None:
     outcomes = [Outcome("a.mp4", "lifted", 2, 300, 12.5, "1 frame is damaged"), Outcome("long, name.mp4", "failed", note="x")]
+    write_summary(tmp_path / "odd.csv", [Outcome(os.fsdecode(b"caf\xe9.mp4"), "lifted")])  # no UTF-8
+    assert (tmp_path / "odd.csv").read_text(encoding="utf-8").splitlines()[1].startswith("caf?.mp4,lifted")
     text = table(outcomes)
     assert text.splitlines()[-1] == "1 lifted, 0 skipped, 1 failed"
     write_summary(tmp_path / "s.csv", outcomes)

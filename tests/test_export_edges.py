@@ -1,6 +1,8 @@
 """Files of clips that are not as usual: uneven frames, names in other scripts, people who were not asked for."""
 
+import io
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 
 from apps.export import main
+from apps.report import main as report
 from posecore.export.clock import at_times, even_times
 from posecore.export.markers import write_c3d
 from posecore.results import MOTIONS, TRACKS
@@ -58,6 +61,26 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     assert main([str(folder), "--format", "all"]) == 0
     first = (folder / "Übung 体操_person1.trc").read_text(encoding="utf-8").splitlines()[0]
     assert first.endswith("Übung 体操_person1.trc")
+
+
+def test_names_may_be_bytes_that_are_no_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As old archives leave them; where a file or the terminal must hold text another character stands in their place."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9_pose3d")
+    try:
+        write_result(folder, [walk(FRAMES)], FRAMES)
+    except OSError:
+        pytest.skip("this file system takes only names that are UTF-8")
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="utf-8", errors="strict", write_through=True))
+    assert main([str(folder), "--format", "all"]) == 0
+    assert report([str(folder)]) == 0
+    assert report([str(folder), "-o", str(tmp_path / "elsewhere.html")]) == 0, "the way to the film is spelt too"
+    assert b"caf\\udce9_person1.c3d\n" in shown.getvalue()
+    assert (folder / "report.html").read_text(encoding="utf-8").count("caf?") >= 1
+    assert (
+        (folder / os.fsdecode(b"caf\xe9_person1.trc")).read_text(encoding="utf-8").splitlines()[0].endswith("caf?_person1.trc")
+    )
+    assert (folder / os.fsdecode(b"caf\xe9_person1.c3d")).stat().st_size > 1000
 
 
 def test_who_was_not_fitted_is_in_no_file(tmp_path: Path) -> None:

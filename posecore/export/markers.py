@@ -5,7 +5,9 @@ TRC is y up, as OpenSim expects; C3D is z up and says so (POINT:X_SCREEN, Y_SCRE
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def write_trc(path: Path, xyz_m: Floats, time_s: Floats) -> None:
         "\t\t" + "\t".join(f"{axis}{j + 1}" for j in range(joints) for axis in "XYZ"),
         "",
     ]
-    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as out:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", errors="replace", newline="\n") as out:
         out.write("\n".join(header) + "\n")
         for f, row in enumerate((1000 * xyz_m).reshape(frames, -1)):
             out.write("\t".join([str(f + 1), f"{time_s[f]:.6f}", *in_words(row, 3)]) + "\n")
@@ -66,10 +68,7 @@ def write_c3d(path: Path, xyz_m: Floats, time_s: Floats) -> None:
     residual = np.where(unknown, -1.0, 0.0)[None]
     c3d["data"]["points"] = points
     c3d["data"]["meta_points"]["residuals"] = residual
-    with whole_file(path) as part:
-        named = part.with_name(f"{part.name}.c3d")  # ezc3d insists on the ending
-        try:
-            c3d.write(str(named))
-            named.replace(part)
-        finally:
-            named.unlink(missing_ok=True)
+    with whole_file(path) as part, TemporaryDirectory() as folder:
+        named = Path(folder) / "markers.c3d"  # ezc3d insists on the ending, and on names that are UTF-8
+        c3d.write(str(named))
+        shutil.copyfile(named, part)
