@@ -69,8 +69,9 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     """Picture, film or window, as asked for."""
     from apps.result_folder import load_result
+    from apps.viewer_display import display_fault
     from apps.viewer_show import ResultShow
-    from apps.viewer_stage import has_display, make_renderer
+    from apps.viewer_stage import make_renderer
     from posecore.errors import ConfigError, MissingDependencyError
 
     if min(options.size) < 64 or max(options.size) > 8192:
@@ -82,10 +83,10 @@ def _run(options: argparse.Namespace) -> int:
     if not 0 <= options.frame < frames:
         raise ConfigError(f"--frame: the clip has frames 0 to {frames - 1}, got {options.frame}")
     off_screen = bool(options.screenshot or options.movie)
-    if not off_screen and not has_display():
-        raise MissingDependencyError("there is no display for a window; draw with --screenshot OUT.png or --movie OUT.mp4")
     if not off_screen and options.renderer == "opencv":
         raise ConfigError("--renderer opencv draws pictures only: add --screenshot OUT.png or --movie OUT.mp4")
+    if not off_screen and (fault := display_fault()):
+        raise MissingDependencyError(f"no display for a window ({fault}); draw with --screenshot OUT.png or --movie OUT.mp4")
     factor = OVERSAMPLING if off_screen else 1
     size_wh = (options.size[0] * factor, options.size[1] * factor)
     renderer = make_renderer(options.renderer, size_wh, visible=not off_screen)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -11,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.viewer_display import display_fault
 from apps.viewer_scene import (
     PERSON_COLOURS,
     Mesh,
@@ -76,8 +75,8 @@ class Renderer(Protocol):
 
 def make_renderer(name: str, size_wh: tuple[int, int], visible: bool) -> Renderer:
     """A renderer by name. MissingDependencyError if Open3D or a window cannot be had here, ConfigError for an unknown name."""
-    if visible and not has_display():
-        raise MissingDependencyError("there is no display for a window (neither DISPLAY nor WAYLAND_DISPLAY is set)")
+    if visible and (fault := display_fault()):
+        raise MissingDependencyError(f"there is no display for a window ({fault})")
     if name == "open3d":
         from apps.viewer_open3d import Open3DRenderer
 
@@ -87,11 +86,6 @@ def make_renderer(name: str, size_wh: tuple[int, int], visible: bool) -> Rendere
 
         return PainterRenderer(size_wh, visible)
     raise ConfigError(f"no renderer '{name}'; there are open3d and opencv")
-
-
-def has_display() -> bool:
-    """Whether a window can be seen; on Linux Open3D would otherwise draw into memory, and OpenCV abort the process."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 class Viewer:

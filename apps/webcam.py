@@ -113,14 +113,15 @@ class Screen:
     """Shows answers: a window where there is a display, one line of status where a terminal looks on."""
 
     def __init__(self, view: str, session: LiveSession, quiet: bool) -> None:
+        from apps.viewer_display import display_fault
         from apps.viewer_live import LiveView, window
-        from apps.viewer_stage import has_display
 
         self._session, self._status = session, not quiet and sys.stderr.isatty()
-        self._flat = view == "2d" and has_display()
+        fault = display_fault(x11_only=True) if view == "2d" else None
+        self._flat = view == "2d" and fault is None
         self._world = LiveView(session.camera, window()) if view == "3d" else None
-        if view == "2d" and not self._flat and not quiet:
-            print("note: there is no display, so no window; Ctrl-C ends", file=sys.stderr)
+        if fault is not None and not quiet:
+            print(f"note: there is no display ({fault}), so no window; Ctrl-C ends", file=sys.stderr)
 
     def show(self, answer: LiveFrame) -> bool:
         """Show one answer; False when the user has closed the window."""
