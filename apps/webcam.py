@@ -2,7 +2,7 @@
 
 Each frame is answered from the frames up to it; while the networks are busy, newer frames replace older ones. Where there is
 a display, a window shows the picture with the skeletons; --view 3d shows them in their world, with the picture in the
-camera's frustum. q, Esc or Ctrl-C ends.
+camera's frustum. q, Esc, a closed window or Ctrl-C ends.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Screen:
             picture = answer.drawn()
             cv2.putText(picture, text, (10, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
             cv2.imshow(WINDOW, picture[..., ::-1])
-            alive = cv2.waitKey(1) & 0xFF not in (ESCAPE, Q)
+            alive = cv2.waitKey(1) & 0xFF not in (ESCAPE, Q) and _is_open(WINDOW)
         if self._world is not None:
             alive = self._world.show(answer.frame, answer.people, text) and alive
         return alive
@@ -152,6 +152,16 @@ class Screen:
             cv2.destroyAllWindows()
         if self._world is not None:
             self._world.close()
+
+
+def _is_open(name: str) -> bool:
+    """Whether OpenCV still shows its window of this name; `imshow` would make a closed one anew."""
+    import cv2
+
+    try:
+        return bool(cv2.getWindowProperty(name, cv2.WND_PROP_VISIBLE) >= 1)
+    except cv2.error:  # what Qt says once its last window is closed
+        return False
 
 
 def write_rows(out: TextIO, answer: LiveFrame, header: bool) -> None:

@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -175,3 +176,30 @@ def test_one_failed_read_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_would_do_nothing_live_is_refused(options: list[str], words: str, capsys: pytest.CaptureFixture) -> None:
     assert main(["--device", "nowhere.mp4", *options]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", [0.0, -1.0, cv2.error("NULL guiReceiver")], ids=["hidden", "gone", "the last one gone"])
+def test_a_closed_window_ends_it(
+    closed: float | cv2.error, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """OpenCV says in three ways that a window is closed, and imshow would make it anew; the fourth answer finds it so."""
+    shown: list[str] = []
+
+    def visible(name: str, what: int) -> float:
+        assert (name, what) == (shown[-1], cv2.WND_PROP_VISIBLE)
+        if len(shown) < 4:
+            return 1.0
+        if isinstance(closed, cv2.error):
+            raise closed
+        return closed
+
+    monkeypatch.setattr("apps.viewer_display.display_fault", lambda x11_only: None)
+    monkeypatch.setattr(cv2, "imshow", lambda name, picture: shown.append(name))
+    monkeypatch.setattr(cv2, "waitKey", lambda wait_ms: -1)
+    monkeypatch.setattr(cv2, "getWindowProperty", visible)
+    monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
+    world = World([Actor((0, 0, 4))])
+    clip = world.write(tmp_path / "clip.mp4", 8)
+    assert main(["--device", str(clip), "--every-frame", "--set", "fit.contact=false"], world.networks) == 0
+    assert len(shown) == 4
+    assert "4 frames answered" in capsys.readouterr().out
