@@ -110,7 +110,7 @@ def run_clip(
 ) -> Summary:
     """Lift a clip into a result folder; `watch` is asked for an onlooker once the camera is known and the networks are loaded.
 
-    PoseError for what a user can mend; nothing has been written then.
+    PoseError for what a user can mend; nothing has been written then. What is interrupted behind the networks, apps.refit ends.
     """
     reader = VideoReader(path)
     check_folder(folder, path)
@@ -118,6 +118,7 @@ def run_clip(
     networks = networks or load_networks(settings)
     observed = observe(reader, networks, camera, settings, quiet, watch(camera) if watch else None)
     folder.mkdir(parents=True, exist_ok=True)
+    keep(observed, camera, folder, settings)
     return finish(observed, camera, folder, settings, quiet)
 
 
@@ -154,26 +155,32 @@ def observe(
     return Observed(reader.path, clip, tuple(tracks), networks.weights, (*reader.warnings, *warnings, *thoughts))
 
 
-def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings, quiet: bool) -> Summary:
-    """The stages behind the networks: fit the people wanted, write everything into an existing folder.
+def keep(observed: Observed, camera: Camera, folder: Path, settings: Settings) -> None:
+    """Store what the networks saw in an existing folder; an older result in it is none any more."""
+    with results.whole_result(folder, results.UNFINISHED) as new:
+        stages.write_tracks(new / results.TRACKS, observed.clip, observed.tracks)
+        results.write_config(new / results.UNFINISHED, describe(observed, camera, folder, settings, observed.warnings))
 
-    config.yaml goes first and comes back last, so that it vouches for the other files.
+
+def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings, quiet: bool) -> Summary:
+    """The stages behind the networks: fit the people wanted, write everything else into a folder that keeps what they saw.
+
+    The older result, if there is one, stays whole until the new one is; config.yaml vouches for the other files.
     """
     clip = observed.clip
     wanted, notes = select(observed.tracks, settings.people.people, settings.people.person)
     film, missing = _film(observed.clip_path, folder, settings)
     motions = fit(clip, [turn_to_camera(track, clip.camera, camera) for track in wanted], camera, settings)
     warnings = (*observed.warnings, *notes, *missing)
-    (folder / results.CONFIG).unlink(missing_ok=True)
-    stages.write_tracks(folder / results.TRACKS, clip, observed.tracks)
-    stages.write_motions(folder / results.MOTIONS, motions)
-    results.write_joints3d(folder / results.JOINTS_3D, results.stack_motions(clip.time_s, motions))
-    results.write_joints2d(folder / results.JOINTS_2D, results.stack_tracks(clip.time_s, wanted))
-    if film is not None:
-        write_overlay(folder / results.OVERLAY, film, motions, quiet)
-    elif not settings.output.overlay:
-        (folder / results.OVERLAY).unlink(missing_ok=True)  # an older run's would not fit the new tables
-    results.write_config(folder / results.CONFIG, describe(observed, camera, folder, settings, warnings))
+    with results.whole_result(folder) as new:
+        stages.write_motions(new / results.MOTIONS, motions)
+        results.write_joints3d(new / results.JOINTS_3D, results.stack_motions(clip.time_s, motions))
+        results.write_joints2d(new / results.JOINTS_2D, results.stack_tracks(clip.time_s, wanted))
+        results.write_config(new / results.CONFIG, describe(observed, camera, folder, settings, warnings))
+        if film is not None:
+            write_overlay(new / results.OVERLAY, film, motions, quiet)
+        elif not settings.output.overlay:
+            (folder / results.OVERLAY).unlink(missing_ok=True)  # an older run's would not fit the new tables
     return Summary(folder, tuple(m.person for m in motions), len(clip.time_s), camera.source, warnings)
 
 

@@ -1,4 +1,7 @@
-"""Fit a result folder again with another height, field of view or setting, in seconds: the networks are not run again."""
+"""Fit a result folder again with another height, field of view or setting, in seconds: the networks are not run again.
+
+Also ends a run that was interrupted while it fitted or drew.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +41,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from apps.export import parse_formats, write_more
+    from apps.result_folder import is_unfinished
     from apps.settings import Settings
     from posecore import results
     from posecore.config import known_to, override
     from posecore.errors import ConfigError, InputError
 
-    config = results.read_config(options.folder / results.CONFIG)
+    told = options.folder / (results.UNFINISHED if is_unfinished(options.folder) else results.CONFIG)
+    config = results.read_config(told)
     if "settings" not in config:
-        raise InputError(f"{options.folder / results.CONFIG}: holds no settings; run video3d again")
+        raise InputError(f"{told}: holds no settings; run video3d again")
     old = override(Settings(), known_to(Settings(), config["settings"]))  # an older version knew others
     settings = settings_from(options, old)
     if options.print_config:

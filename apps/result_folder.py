@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from posecore.camera import Camera, world_to_camera
 from posecore.errors import InputError
-from posecore.results import CONFIG, MOTIONS, OVERLAY, TRACKS, Joints2D, Joints3D, read_config, stack_motions, stack_tracks
+from posecore.results import (
+    CONFIG,
+    MOTIONS,
+    OVERLAY,
+    TRACKS,
+    UNFINISHED,
+    Joints2D,
+    Joints3D,
+    read_config,
+    stack_motions,
+    stack_tracks,
+)
 from posecore.stages import read_motions, read_tracks
 from posecore.types import Motion, Track
 from posecore.world import World, estimate_world
@@ -104,12 +115,19 @@ def load_result(folder: str | Path) -> Result:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the result folder of a clip, as in clip_pose3d")
+    if is_unfinished(folder):
+        raise InputError(f"{folder}: its run was interrupted; end it with: python apps/refit.py {folder}")
     if not (folder / MOTIONS).is_file():
         raise InputError(f"{folder}: not a result folder ({MOTIONS} is missing); make one with: video3d clip.mp4 -o {folder}")
     clip, tracks = read_tracks(folder / TRACKS)
     config = read_config(folder / CONFIG)
     camera = camera_from_dict(config.get("camera"))
     return Result(folder, read_motions(folder / MOTIONS), tracks, clip.time_s, camera, config, clip.cuts)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run into this folder was interrupted behind the networks, so that apps.refit can end it."""
+    return (folder / UNFINISHED).is_file() and not (folder / CONFIG).is_file()
 
 
 def name_of(folder: Path) -> str:

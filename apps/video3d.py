@@ -24,7 +24,7 @@ _EPILOG = """exit codes:
   0    a result was written (also an honest empty one, if there are no people in the clip)
   1    the self-test failed: a figure lies beyond its bound
   2    wrong usage or unusable input; one line says what to do, nothing was written
-  130  interrupted; a result folder without config.yaml is not complete
+  130  interrupted; a result folder without config.yaml is not complete, apps/refit.py ends what has config.unfinished.yaml
 
 The result folder holds joints3d.csv, joints2d.csv, overlay.mp4, config.yaml and stage files for apps/refit.py.
 Positions are metres in the camera's frame: x right, y down, z forward. Without a clip, the demo clip is lifted and

@@ -3,7 +3,7 @@
 joints3d.csv   fitted joints, one row per input frame and person      joints2d.csv   the joints the network saw, same rows
 tracks.npz     what the networks gave (the fit starts from it again)  motions.npz    what the fit gave, with joint rotations
 config.yaml    settings, versions, weights, camera, findings          overlay.mp4    the fitted skeletons on the clip
-(posecore/stages.py reads and writes the npz files.)
+(posecore/stages.py reads and writes the npz files.) Until a result is whole, config.yaml is called config.unfinished.yaml.
 
 Every file is written beside its place and then renamed, so none is ever half-written; the same results give the same bytes.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ JOINTS_3D, JOINTS_2D, TRACKS, MOTIONS, CONFIG, OVERLAY = (
     "config.yaml",
     "overlay.mp4",
 )
+UNFINISHED = "config.unfinished.yaml"  # of a folder that holds what the networks saw, and maybe an older fit or parts of two
 _JOINTS = load_skeleton("vnect21").joints
 _SOURCE_WORDS = [source.name.lower() for source in Source]
 
@@ -75,6 +77,25 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_result(folder: Path, config: str = CONFIG) -> Iterator[Path]:
+    """A folder to write new files to, `config` (CONFIG or UNFINISHED) among them, which take the places of those in `folder`
+    when the block ends well and vanish when it fails. Meanwhile, and whatever happens, `folder` has one of the two."""
+    new = folder / ".part"
+    shutil.rmtree(new, ignore_errors=True)  # of a run that was killed
+    new.mkdir()
+    try:
+        yield new
+        if (folder / CONFIG).exists():
+            (folder / CONFIG).replace(folder / UNFINISHED)
+        for path in sorted(new.iterdir(), key=lambda path: path.name == config):
+            path.replace(folder / path.name)
+        if config == CONFIG:
+            (folder / UNFINISHED).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------- tables
