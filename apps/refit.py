@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from apps.command_line import Parser, add_choices, add_files, add_settings, guar
 
 if TYPE_CHECKING:
     from apps.pipeline import Observed, Summary
+    from apps.settings import Settings
 
 _BEFORE_THE_FIT = ("weights", "detect", "decode", "tracker", "follow", "cuts", "clothes", "relink", "revise")
 _EPILOG = f"""What is not given stays as it was. Settings that act before the fit ({", ".join(_BEFORE_THE_FIT)})
@@ -59,9 +61,16 @@ def _run(options: argparse.Namespace) -> int:
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
     formats = parse_formats(options.export) if options.export else []
-    tell(refit(options.folder, settings, settings.camera != old.camera, config, options.quiet), options.quiet)
+    new_camera = settings.camera != old.camera or _names_camera_file(options, old)
+    tell(refit(options.folder, settings, new_camera, config, options.quiet), options.quiet)
     write_more(options.folder, formats, options)
     return 0
+
+
+def _names_camera_file(options: argparse.Namespace, old: Settings) -> bool:
+    """Whether a camera file is given now, by whatever option; it may say something new under its old name."""
+    nothing = type(old.camera)()
+    return settings_from(options, replace(old, camera=nothing)).camera.file is not None
 
 
 def refit(folder: Path, settings: Any, new_camera: bool, config: dict[str, Any], quiet: bool) -> Summary:

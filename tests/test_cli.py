@@ -138,6 +138,30 @@ def test_refit_with_another_field_of_view_is_a_run_with_it(clip, tmp_path):
     assert results.read_config(again / results.CONFIG)["camera"] == config["camera"]
 
 
+@pytest.mark.parametrize("option", ["--camera", "--set", "--config"])
+def test_refit_reads_a_camera_file_again_whenever_it_is_named(option, clip, tmp_path):
+    """Corrected under its old name: twice the focal length, twice the distance. Not named, it is not read."""
+    folder, calibration, settings = tmp_path / "clip_pose3d", tmp_path / "camera.yaml", tmp_path / "mine.yaml"
+    settings.write_text(f"camera: {{file: {calibration}}}")
+    words = {"--camera": str(calibration), "--set": f"camera.file={calibration}", "--config": str(settings)}
+
+    def depth_m() -> float:
+        return float(np.median(results.read_joints3d(folder / results.JOINTS_3D).xyz_m[..., 2]))
+
+    fx, cx, cy = CAMERA.K_px[[0, 0, 1], [0, 2, 2]].tolist()
+    calibration.write_text(f"{{fx: {fx}, cx: {cx}, cy: {cy}}}")
+    assert video3d.main([str(clip), "-q", "--camera", str(calibration), *QUICK]) == 0
+    near_m = depth_m()
+    calibration.write_text(f"{{fx: {2 * fx}, cx: {cx}, cy: {cy}}}")
+    assert refit.main([str(folder), "-q"]) == 0
+    assert depth_m() == near_m
+    assert refit.main([str(folder), "-q", option, words[option]]) == 0
+    assert depth_m() == pytest.approx(2 * near_m, rel=0.02)
+    calibration.unlink()
+    assert refit.main([str(folder), "-q"]) == 0
+    assert depth_m() == pytest.approx(2 * near_m, rel=0.02)
+
+
 def test_refit_without_the_clip_says_that_there_is_no_overlay(clip, tmp_path, capsys):
     folder = tmp_path / "clip_pose3d"
     assert video3d.main([str(clip), "-q"]) == 0
