@@ -63,7 +63,7 @@ class Open3DRenderer:
         control.set_constant_z_far(_FARTHEST_M)
         self._shown: dict[str, Any] = {}
         self._bar: NDArray[np.uint8] | None = None
-        self._view: View | None = None
+        self._looked = False
 
     def put(self, name: str, mesh: Mesh) -> None:
         """Show a mesh, or move the one of that name: its triangles must stay the same."""
@@ -74,6 +74,11 @@ class Open3DRenderer:
         if new:
             shape.triangles = self._o3d.utility.Vector3iVector(mesh.triangles)
         self._refresh(shape, new)
+
+    def remove(self, name: str) -> None:
+        """Show the mesh of that name no more; nothing where there is none."""
+        if name in self._shown:
+            self._window.remove_geometry(self._shown.pop(name), reset_bounding_box=False)
 
     def put_picture(self, name: str, corners: NDArray[np.float64], rgb: NDArray[np.uint8]) -> None:
         """Show an image on the rectangle (4, 3) given from its top left corner clockwise, in the world."""
@@ -106,13 +111,15 @@ class Open3DRenderer:
         if not new:
             self._window.update_geometry(shape)
             return
+        control = self._window.get_view_control()
+        seen = control.convert_to_pinhole_camera_parameters()  # as the mouse has turned it
         self._window.add_geometry(shape, reset_bounding_box=True)
-        if self._view is not None:
-            self.look(self._view)  # adding a shape lets Open3D choose a view of its own
+        if self._looked:
+            control.convert_from_pinhole_camera_parameters(seen, True)  # adding a shape lets Open3D choose a view of its own
 
     def look(self, view: View) -> None:
         """Stand at `view`."""
-        self._view = view
+        self._looked = True
         parameters = self._o3d.camera.PinholeCameraParameters()
         width, height = self.size_wh
         fx, fy = view.camera(self.size_wh).focal_px

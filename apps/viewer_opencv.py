@@ -34,6 +34,10 @@ class PainterRenderer:
         """Show a mesh, or replace the one of that name."""
         self._meshes[name] = mesh
 
+    def remove(self, name: str) -> None:
+        """Show the mesh of that name no more; nothing where there is none."""
+        self._meshes.pop(name, None)
+
     def put_picture(self, name: str, corners: Floats, rgb: NDArray[np.uint8]) -> None:
         """Show an image on the rectangle (4, 3) given from its top left corner clockwise, in the world."""
         self._pictures[name] = (corners, rgb)

@@ -54,6 +54,9 @@ class Renderer(Protocol):
     def put(self, name: str, mesh: Mesh) -> None:
         """Show a mesh, or move the one of that name."""
 
+    def remove(self, name: str) -> None:
+        """Show the mesh of that name no more."""
+
     def put_picture(self, name: str, corners: Floats, rgb: NDArray[np.uint8]) -> None:
         """Show an image on a rectangle of the world."""
 
@@ -146,17 +149,22 @@ class Viewer:
         trails: Mapping[int, Floats] | None = None,
         colours: Mapping[int, Floats] | None = None,
     ) -> bool:
-        """Draw one frame; people shown before and missing now vanish.
+        """Draw one frame; people shown before and missing now vanish, and are forgotten once their trails have run out.
 
         people: person number to (21, 3) joints, camera frame, metres; rgb: the clip's picture, shown in the camera's frustum;
         trails: person number to (L, 21, 3) earlier joints, oldest first; left out, the viewer remembers what it was shown;
         colours: person number to (21, 3) joint colours 0..1. Returns False after the window was closed.
         """
         for person in sorted(self._people | set(people)):
-            xyz_camera_m = people.get(person, self._hidden)
-            self._show_person(person, xyz_camera_m, (colours or {}).get(person))
-            self._show_trail(person, xyz_camera_m, (trails or {}).get(person))
-        self._people |= set(people)
+            past = (trails or {}).get(person)
+            if past is None:
+                past = self._remembered(person, people.get(person, self._hidden))
+            if np.isnan(past).all():
+                self._forget(person)
+                continue
+            self._people.add(person)
+            self._show_person(person, people.get(person, self._hidden), (colours or {}).get(person))
+            self._show_trail(person, past)
         if rgb is not None and self.camera is not None:
             self.renderer.put_picture("clip", self._frustum[1], rgb)
         return self.renderer.draw()
@@ -184,14 +192,24 @@ class Viewer:
         self.renderer.put(f"shadow {person}", shadow_mesh(mesh))
         self.renderer.put(f"person {person}", mesh)
 
-    def _show_trail(self, person: int, xyz_camera_m: Floats, past: Floats | None) -> None:
-        if past is None:
-            past = np.concatenate([self._trails.get(person, self._hidden[None]), xyz_camera_m[None]])[-TRAIL_ROWS:]
-            self._trails[person] = past
+    def _show_trail(self, person: int, past: Floats) -> None:
         joints = load_skeleton("vnect21").indices(TRAIL_JOINTS)
         paths = np.full((TRAIL_ROWS, len(joints), 3), np.nan)
         paths[TRAIL_ROWS - len(past) :] = self.world.points(past[-TRAIL_ROWS:, joints])
         self.renderer.put(f"trail {person}", trail_mesh(paths.transpose(1, 0, 2), person_colour(person)))
+
+    def _remembered(self, person: int, xyz_camera_m: Floats) -> Floats:
+        """(L, 21, 3) what was shown of somebody, now included."""
+        past = np.concatenate([self._trails.get(person, self._hidden[None]), xyz_camera_m[None]])[-TRAIL_ROWS:]
+        self._trails[person] = past
+        return past
+
+    def _forget(self, person: int) -> None:
+        """Draw somebody no more, who is neither there nor has a trail: every mesh costs time in every frame."""
+        for what in ("shadow", "person", "trail"):
+            self.renderer.remove(f"{what} {person}")
+        self._trails.pop(person, None)
+        self._people.discard(person)
 
 
 def person_colour(person: int) -> Floats:

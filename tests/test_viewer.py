@@ -11,12 +11,13 @@ from apps.result_folder import load_result
 from apps.viewer import main
 from apps.viewer_caption import BAR_PX
 from apps.viewer_cast import cast_of
+from apps.viewer_open3d import Open3DRenderer
 from apps.viewer_opencv import PainterRenderer
 from apps.viewer_picture import ClipPictures
 from apps.viewer_player import KEY_0, KEY_C, KEY_ESC, KEY_HOME, KEY_RIGHT, KEY_SPACE, KEY_T, SPEEDS, Player
 from apps.viewer_scene import floor_mesh, frustum_corners, person_mesh, shadow_mesh, side_colours, spheres, trail_mesh, tubes
 from apps.viewer_show import ResultShow, emptier_side
-from apps.viewer_stage import Viewer, make_renderer, person_colour, score_colours, sigma_colours, source_colours
+from apps.viewer_stage import TRAIL_ROWS, Viewer, make_renderer, person_colour, score_colours, sigma_colours, source_colours
 from apps.viewer_view import View, view_on
 from posecore.camera import camera_to_image, world_to_camera
 from posecore.errors import ConfigError, InputError, MissingDependencyError
@@ -151,6 +152,60 @@ def test_a_joint_is_drawn_where_its_projection_falls(name: str) -> None:
     assert abs(rows.max() - xy[:, 1].max()) <= 14
     assert viewer.show({})
     assert not ((viewer.picture()[..., 0] > 1.6 * viewer.picture()[..., 1]) & (viewer.picture()[..., 0] > 80)).any()
+    viewer.close()
+
+
+def meshes_of(*people: int) -> set[str]:
+    return {"floor", "camera"} | {f"{what} {person}" for what in ("shadow", "person", "trail") for person in people}
+
+
+def test_a_frame_costs_what_is_in_sight_whoever_was_there_before() -> None:
+    renderer = PainterRenderer(SIZE)
+    puts: list[str] = []
+    put = renderer.put
+    renderer.put = lambda name, mesh: (puts.append(name), put(name, mesh))[1]  # type: ignore[method-assign]
+    viewer, xyz_m = Viewer(World(np.eye(4), "test"), CAMERA, renderer), walk(1).xyz_m[0]
+    for person in (1, 2, 3):
+        viewer.show({person: xyz_m})
+    for left in range(TRAIL_ROWS - 1, 0, -1):
+        assert {"trail 2", "person 3"} <= set(renderer._meshes), f"{left} frames before a trail runs out"
+        viewer.show({3: xyz_m})
+    assert set(renderer._meshes) == meshes_of(3)
+    puts.clear()
+    viewer.show({3: xyz_m, 1: np.full((21, 3), np.nan)})
+    assert set(puts) == meshes_of(3) - {"floor", "camera"}
+    viewer.show({1: xyz_m})
+    assert set(renderer._meshes) == meshes_of(1, 3), "who comes back is seen again"
+
+
+def test_a_result_shows_those_who_are_there(folder: Path) -> None:
+    """The second person is there from frame 6 to 17, and his trail for a while after."""
+    renderer = PainterRenderer(SIZE)
+    show = ResultShow([load_result(folder)], renderer)
+    for frame, people in ((0, [1]), (5, [1]), (6, [1, 2]), (20, [1, 2]), (3, [1])):
+        show.show(frame)
+        assert set(renderer._meshes) == meshes_of(*people), frame
+    show.close()
+
+
+@pytest.mark.parametrize("name", ["opencv", "open3d"])
+def test_who_has_gone_leaves_nothing_and_who_comes_turns_no_view(name: str) -> None:
+    try:
+        renderer = make_renderer(name, SIZE, visible=False)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    motion = walk(1)
+    viewer, xyz_m = Viewer(estimate_world([motion]), CAMERA, renderer), motion.xyz_m[0]
+    viewer.frame_all(xyz_m)
+    viewer.show({})
+    if isinstance(renderer, Open3DRenderer):
+        renderer._window.get_view_control().rotate(30, 10)  # as the mouse does
+        viewer.show({})
+    empty = viewer.picture()
+    viewer.show({1: xyz_m, 2: xyz_m + 0.3}, trails={1: xyz_m[None], 2: xyz_m[None]})
+    assert (viewer.picture() != empty).any()
+    viewer.show({})
+    np.testing.assert_array_equal(viewer.picture(), empty)
     viewer.close()
 
 
