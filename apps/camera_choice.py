@@ -9,7 +9,8 @@ A camera file is YAML or JSON:
     crop_offset_px: [4, 0]                     # only if the clip is a cut-out: where its upper left pixel lies in that picture
 
 A clip that is the calibrated picture made larger or smaller is understood; one of other proportions is refused unless
-crop_offset_px is given. The config.yaml of a result folder serves as well.
+crop_offset_px is given. A distortion that cannot be undone in the whole clip is refused, too: its polynomial was fitted near
+the middle alone. The config.yaml of a result folder serves as well.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from posecore.camera import (
     image_to_ray,
     rotation_to_ray,
     scale_xy_px,
+    undistorted_reach_px,
 )
 from posecore.errors import ConfigError, InputError
 from posecore.types import Floats, Track
@@ -79,7 +81,18 @@ def read_camera(path: Path, size_wh: tuple[int, int]) -> Camera:
         K = _for_clip(path, K, calibrated, size_wh, raw.get("crop_offset_px"))
     elif "crop_offset_px" in raw:
         raise InputError(f"{path}: crop_offset_px needs width and height of the calibrated picture")
-    return Camera(K, size_wh, distortion, _source(path, raw))
+    return _undistortable(path, Camera(K, size_wh, distortion, _source(path, raw)))
+
+
+def _undistortable(path: Path, camera: Camera) -> Camera:
+    """The camera, if every pixel of the clip has its ray; else InputError: people beyond the fold would be put elsewhere."""
+    reach_px = undistorted_reach_px(camera)
+    if np.isfinite(reach_px):
+        raise InputError(
+            f"{path}: the distortion cannot be undone beyond {reach_px:.0f} px from cx, cy, and the clip of "
+            f"{_size(np.array(camera.size_wh))} reaches farther; calibrate with views that fill its corners"
+        )
+    return camera
 
 
 def _source(path: Path, raw: Mapping[str, Any]) -> str:

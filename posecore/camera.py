@@ -14,6 +14,9 @@ from posecore.errors import InputError
 
 DEFAULT_VERTICAL_FOV_DEG = 54.0  # VNect's rule for a camera of which nothing is known
 ASSUMED = "assumed"  # how the source of such a camera begins
+_STEPS_OUTWARDS, _NEWTON_STEPS = 8, 15  # the rest of the steps are made on the spot
+_REACH_SAMPLES = 32  # along each side of the picture, and from the principal point to it
+_UNDONE_PX = 0.5
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,20 @@ def distort(xy_normalised: NDArray, distortion: NDArray) -> NDArray[np.float64]:
     )
 
 
+def distortion_derivative(xy_normalised: NDArray, distortion: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Derivative of `distort` at (..., 2) points, a symmetric 2 x 2 matrix: its elements xx, xy and yy, (...) each."""
+    k1, k2, p1, p2, k3 = distortion
+    x, y = xy_normalised[..., 0], xy_normalised[..., 1]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    slope = 2 * (k1 + r2 * (2 * k2 + r2 * 3 * k3))
+    return (
+        radial + slope * x * x + 2 * p1 * y + 6 * p2 * x,
+        slope * x * y + 2 * p1 * x + 2 * p2 * y,
+        radial + slope * y * y + 6 * p1 * y + 2 * p2 * x,
+    )
+
+
 def camera_to_image(xyz_m: ArrayLike, camera: Camera) -> NDArray[np.float64]:
     """(..., 3) camera points in metres to (..., 2) pixels; NaN for points not in front of the camera (z <= 0)."""
     xyz = np.asarray(xyz_m, dtype=np.float64)
@@ -106,14 +123,43 @@ def camera_to_image(xyz_m: ArrayLike, camera: Camera) -> NDArray[np.float64]:
 
 
 def image_to_ray(xy_px: ArrayLike, camera: Camera) -> NDArray[np.float64]:
-    """(..., 2) pixels to (..., 3) viewing rays (x/z, y/z, 1), lens distortion removed by fixed-point iteration."""
+    """(..., 2) pixels to (..., 3) viewing rays (x/z, y/z, 1), lens distortion removed as far as `undistorted_reach_px`."""
     xy = np.asarray(xy_px, dtype=np.float64)
-    measured = (xy - camera.K_px[:2, 2]) @ np.linalg.inv(camera.K_px[:2, :2]).T
-    point = measured.copy()
+    point = (xy - camera.K_px[:2, 2]) @ np.linalg.inv(camera.K_px[:2, :2]).T
     if np.any(camera.distortion):
-        for _ in range(30):
-            point = point + measured - distort(point, camera.distortion)
+        point = undistort(point, camera.distortion)
     return np.concatenate([point, np.ones_like(point[..., :1])], axis=-1)
+
+
+def undistort(xy_distorted: NDArray, distortion: NDArray) -> NDArray[np.float64]:
+    """The (..., 2) points of the plane z = 1 that `distort` takes to these: by Newton's method, outwards from the middle, where
+    both are the same, so that what is found is the nearest of several."""
+    point = np.zeros_like(xy_distorted)
+    for share in np.minimum(1, np.arange(1, _NEWTON_STEPS + 1) / _STEPS_OUTWARDS):
+        xx, xy, yy = distortion_derivative(point, distortion)
+        miss = share * xy_distorted - distort(point, distortion)
+        step = np.stack([yy * miss[..., 0] - xy * miss[..., 1], xx * miss[..., 1] - xy * miss[..., 0]], axis=-1)
+        point = point + step / (xx * yy - xy * xy)[..., None]
+    return point
+
+
+def undistorted_reach_px(camera: Camera) -> float:
+    """How far from the principal point the distortion can be undone, in pixels; infinite if as far as the picture goes.
+
+    Beyond it the polynomial folds (several rays fall on one pixel, or none does), as it may where nothing was calibrated.
+    """
+    (width, height), centre = camera.size_wh, camera.K_px[:2, 2]
+    share = np.linspace(0, 1, _REACH_SAMPLES + 1)
+    x, y = share * width - 0.5, share * height - 0.5
+    sides = [(x, y[0]), (x, y[-1]), (x[0], y), (x[-1], y)]
+    border = np.concatenate([np.stack(np.broadcast_arrays(*side), axis=-1) for side in sides])
+    way = share[1:, None, None] * (border - centre)
+    with np.errstate(all="ignore"):  # beyond the fold
+        ray = image_to_ray(centre + way, camera)
+        miss_px = np.linalg.norm(camera_to_image(ray, camera) - (centre + way), axis=-1)
+        xx, xy, yy = distortion_derivative(share[:, None, None, None] * ray[..., :2], camera.distortion)
+        unfolded = ((xx > 0) & (xx * yy > xy * xy)).all(axis=0)
+    return float(np.linalg.norm(way, axis=-1)[~(unfolded & (miss_px < _UNDONE_PX))].min(initial=np.inf))
 
 
 def rotation_to_ray(ray: ArrayLike) -> NDArray[np.float64]:
