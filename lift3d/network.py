@@ -25,7 +25,7 @@ class LiftConfig:
     """Size of the network; a card stores it, settled, beside the weights. ConfigError for a trunk that is not the name's."""
 
     name: str = "vnect_resnet18"  # vnect_resnet18, vnect_lite0 or vnect_resnet50
-    input_px: int = 0  # side of the square crop; 0: 256, of vnect_resnet50 368
+    input_px: int = 0  # side of the square crop; 0: in a training the size of its crops, else 256, of vnect_resnet50 368
     trunk: str = ""  # need not be set: the name says it
     width: int = 32  # channels of the ResNet-18's first stage; 64 is the published one
     channels: int = 128  # channels at stride 8; vnect_resnet50 has its own

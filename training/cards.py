@@ -15,7 +15,7 @@ from posecore.weights import save_weights
 from training.lift_task import LiftTask
 from training.loop import Trainer
 from training.pose_task import PoseTask
-from training.runs import Run, SharedRun
+from training.runs import LiftRun, Run, SharedRun
 from training.shared import split_shared
 
 PHOTO_SETS = {"lspet": "Leeds Sports Pose extended", "ccp": "Clothing Co-Parsing", "sports": "'100 sports'"}
@@ -58,7 +58,8 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
         lift_config, pose_config = run.lesson.networks()
         parts = {lift_config.name: (lift, lift_config), pose_config.name: (pose, pose_config)}
     else:
-        parts = {run.lesson.network.name: (state, run.lesson.network.settled())}
+        settled = run.lesson.settled_network() if isinstance(run, LiftRun) else run.lesson.network.settled()
+        parts = {settled.name: (state, settled)}
     paths = []
     for name, (tensors, config) in parts.items():
         path = trainer.folder / f"{name}.safetensors"

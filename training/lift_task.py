@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,16 @@ class SourceShares:
 class LiftLesson:
     """The lesson plan of the lifter."""
 
-    size_px: int = 160  # side of the training crops, a multiple of 32; small first, the network's input size at last
+    size_px: int = 160  # side of the training crops, a multiple of 32; small first, at last the size that crops have in use
     easy_samples: int = 15_000  # samples at the start without gymnasts, whose every orientation is too hard a first lesson
     shares: SourceShares = field(default_factory=SourceShares)
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(upright=0.7, half=0.25, company=0.45))
     loss: LiftLossConfig = field(default_factory=LiftLossConfig)
     network: LiftConfig = field(default_factory=LiftConfig)
+
+    def settled_network(self) -> LiftConfig:
+        """The network's settings, settled; its crop is of the size that is trained at, where none is set."""
+        return replace(self.network, input_px=self.network.input_px or self.size_px).settled()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from lift3d.lifter import make_network
+from lift3d.network import LiftConfig
 from pose2d.estimator import network_of
-from pose2d.network import OpenPoseLight
+from pose2d.network import OpenPoseLight, PoseConfig
 from pose2d.public_weights import load_published_trunk, read_public
 from pose2d.vgg import VGG19_CONFIG, OpenPoseVgg19
 from posecore.config import describe
@@ -34,6 +35,7 @@ from training.scenes import SceneConfig, SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
 
 IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
+SIZE_DIVISOR = {"vnect_resnet50": 16, "openpose_vgg19": 8}  # a picture's side is a multiple of it; 32 for the other networks
 MPI_VAL_STEP = 20  # of the test frames of MPI-INF-3DHP one in so many is measured on while training
 
 
@@ -155,8 +157,9 @@ def scenes_to_measure_on(root: Path, data: DataFolders) -> list[Sample]:
 
 
 def check(run: Run) -> None:
-    """ConfigError for data that are set and would not be used, and for networks of a shared run that cannot share."""
+    """ConfigError for data that are set and would not be used, sizes that do not fit, networks that cannot share a trunk."""
     data = run.data
+    check_sizes(run)
     if isinstance(run, SharedRun):
         run.lesson.networks()
     if data.arriving and not data.rendered:
@@ -165,6 +168,28 @@ def check(run: Run) -> None:
         raise ConfigError("a detector is not trained on data.assets; make shards with apps/render.py stills, set data.rendered")
     if isinstance(run, PoseRun) and data.mpi_inf_3dhp:
         raise ConfigError("a detector is not trained on data.mpi_inf_3dhp; leave it out, it is for lift3d and shared")
+
+
+def check_sizes(run: Run) -> None:
+    """ConfigError for a picture that the network cannot take, or whose size is not what the card would tell."""
+    where, size_px, network = _trained_at(run)
+    divisor = SIZE_DIVISOR.get(network.name, 32)
+    if size_px < divisor or size_px % divisor:
+        raise ConfigError(f"{where}.size_px={size_px}: {network.name} takes pictures whose side is a multiple of {divisor}")
+    if isinstance(network, LiftConfig) and network.input_px not in (0, size_px):
+        raise ConfigError(
+            f"{where}.network.input_px={network.input_px} is what the card tells, but {where}.size_px={size_px} is what is "
+            "trained at; set them alike, or leave input_px out"
+        )
+
+
+def _trained_at(run: Run) -> tuple[str, int, LiftConfig | PoseConfig]:
+    """The settings that hold the size of the pictures, that size, and the network they are made for."""
+    if isinstance(run, PoseRun):
+        return "lesson.scene", run.lesson.scene.size_px, run.lesson.network
+    if isinstance(run, SharedRun):
+        return "lesson.lift", run.lesson.lift.size_px, run.lesson.lift.network
+    return "lesson", run.lesson.size_px, run.lesson.network
 
 
 def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers: int) -> Trainer:
@@ -178,7 +203,7 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
         flat, more = lift_lessons(root, run.data, run.lesson.lift)
         task = SharedTask(train + flat, val, run.lesson, workers, more)
     elif isinstance(run, LiftRun):
-        network = make_network(run.lesson.network)
+        network = make_network(run.lesson.settled_network())
         flat, more = lift_lessons(root, run.data, run.lesson)
         task = LiftTask(train + flat, val, run.lesson, workers, more)
     else:

@@ -38,7 +38,7 @@ class SharedLesson:
 
     def networks(self) -> tuple[LiftConfig, PoseConfig]:
         """Both networks' settings, settled, with their one trunk. ConfigError where they ask for two or cannot share it."""
-        lift, pose = self.lift.network.settled(), self.pose
+        lift, pose = self.lift.settled_network(), self.pose
         if lift.trunk not in TRUNKS or pose.name != "openpose_light":
             raise ConfigError(
                 f"a shared run trains vnect_resnet18 or vnect_lite0 with openpose_light, not {lift.name} with {pose.name}"
