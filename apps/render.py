@@ -10,12 +10,17 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from posecore.errors import ConfigError, PoseError
+
+if TYPE_CHECKING:
+    from training.synthetic.stills import StillMix
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +70,12 @@ def _add_still_arguments(stills: argparse.ArgumentParser) -> None:
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
     stills.add_argument("--shard", type=int, default=250, metavar="N", help="pictures a shard (default 250)")
     stills.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="DIR", help="folder of the shards; finished ones are kept"
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the shards; finished ones of the same settings are kept",
     )
 
 
@@ -86,6 +96,8 @@ def _add_clip_arguments(clip: argparse.ArgumentParser) -> None:
 def _render_stills(args: argparse.Namespace) -> None:
     from multiprocessing import get_context
 
+    from training.synthetic.stills import check_finished
+
     if min(args.count, args.workers, args.shard) < 1 or not 32 <= args.size <= 2048:
         raise ConfigError("--count, --workers and --shard must be at least 1, --size 32..2048")
     for name, share in (
@@ -100,6 +112,7 @@ def _render_stills(args: argparse.Namespace) -> None:
             raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
     numbered = list(enumerate(counts))
+    check_finished(args.out, numbered, args.seed, args.part, _mix_of(args))
     jobs = [(args, numbered[worker :: args.workers]) for worker in range(min(args.workers, len(numbered)))]
     if len(jobs) == 1:
         _stills_worker(*jobs[0])
@@ -110,14 +123,21 @@ def _render_stills(args: argparse.Namespace) -> None:
 
 def _stills_worker(args: argparse.Namespace, shards: list[tuple[int, int]]) -> None:
     from training.synthetic.assets import open_assets
+    from training.synthetic.stills import write_shards
+
+    report = partial(print, flush=True)
+    write_shards(open_assets(args.assets), args.out, shards, args.seed, args.part, _mix_of(args), report)
+
+
+def _mix_of(args: argparse.Namespace) -> StillMix:
+    """What the stills are to show."""
     from training.synthetic.poses import PoseMix
-    from training.synthetic.stills import StillMix, write_shards
+    from training.synthetic.stills import StillMix
 
     pose = PoseMix(balancing=args.balancing)
     if args.free_arms is not None:
         pose = replace(pose, free_arms=args.free_arms, folded=args.folded)
-    mix = StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
-    write_shards(open_assets(args.assets), args.out, shards, args.seed, args.part, mix, lambda path: print(path, flush=True))
+    return StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
 
 
 def _render_clip(args: argparse.Namespace) -> None:

@@ -14,14 +14,18 @@ A data set is a folder of shards `PART_SEED_NUMBER.npz` (or one such file). With
     xyz_m          (P, 26, 3)  joints in camera axes (x right, y down, z forward), metres
     visibility     (P, 26)     0 outside, 1 behind another thing, 2 behind the own body, 3 visible
     stature_m      (P,)        height of the standing person
+    mix            ()          what the pictures were to show, `stills.StillMix` as JSON; shards of older versions lack it
 
 xy_px is the projection of xyz_m by K_px to float32 precision; there is no distortion.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import cv2
@@ -77,12 +81,38 @@ def load_rendered(path: str | Path) -> list[RenderedSample]:
     return [sample for shard in shards for sample in _load_shard(shard)]
 
 
-def _load_shard(path: Path) -> list[RenderedSample]:
+def check_same(path: Path, mix: Mapping[str, Any], count: int) -> None:
+    """InputError if a finished shard does not hold `count` pictures of this mix, or does not say what its pictures show."""
+    raw, elsewhere = _columns(path, ("size_wh", "mix")), "take another --seed, or another folder with -o"
+    if "mix" not in raw:
+        raise InputError(f"'{path}' is older and does not tell what its stills show; {elsewhere}")
+    there = {**_leaves(json.loads(str(raw["mix"]))), "count": len(raw["size_wh"])}
+    wanted = {**_leaves(mix), "count": count}
+    other = [key for key in {**wanted, **there} if there.get(key) != wanted.get(key)]
+    if other:
+        told = "; ".join(f"{key} {there.get(key)} there, {wanted.get(key)} wanted" for key in other)
+        raise InputError(f"'{path}' holds other stills than these ({told}); {elsewhere}")
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    out: dict[str, Any] = {}
+    for key, value in settings.items():
+        out |= _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return out
+
+
+def _columns(path: Path, wanted: tuple[str, ...] = ()) -> dict[str, NDArray]:
+    """The wanted arrays of a shard that it has, or all. InputError if it cannot be read."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            raw = {key: stored[key] for key in stored.files}
+            return {key: stored[key] for key in stored.files if not wanted or key in wanted}
     except (OSError, ValueError, BadZipFile) as error:
         raise InputError(f"rendered people '{path}': not a readable .npz shard ({error}); write it again") from None
+
+
+def _load_shard(path: Path) -> list[RenderedSample]:
+    raw = _columns(path)
     if int(raw.get("version", 0)) != VERSION or tuple(raw["joints"]) != JOINTS:
         raise InputError(f"rendered people '{path}': expected format {VERSION} with {len(JOINTS)} joints; write it again")
     people = [
@@ -122,8 +152,8 @@ class ShardWriter:
         self._cameras.append(camera)
         self._people.append(people)
 
-    def save(self, path: Path, seed: int) -> None:
-        """Write the shard; the file appears only when it is whole."""
+    def save(self, path: Path, seed: int, mix: Mapping[str, Any] | None = None) -> None:
+        """Write the shard; the file appears only when it is whole. `mix`: what its pictures were to show."""
         everybody = [person for people in self._people for person in people]
         columns = {
             "version": np.array(VERSION),
@@ -140,6 +170,7 @@ class ShardWriter:
             "xyz_m": np.array([person.xyz_m for person in everybody], np.float32),
             "visibility": np.array([person.visibility for person in everybody], np.uint8),
             "stature_m": np.array([person.stature_m for person in everybody], np.float32),
+            **({} if mix is None else {"mix": np.array(json.dumps(mix))}),
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")

@@ -1,6 +1,7 @@
 """Still crops of one or two clothed people with exact labels, for training; written as shards that `rendered.py` reads.
 
 Deterministic: shard k of seed s depends on (s, k, part, mix) alone, so any number of workers writes the same files.
+A shard tells its mix.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import Camera
+from posecore.config import to_dict
 from posecore.skeleton import halves
 from training.synthetic.assets import AssetPack, Part
 from training.synthetic.labels import Visibility, label_person
@@ -20,7 +22,7 @@ from training.synthetic.lighting import backdrop_light, room_light
 from training.synthetic.motion import MotionBank
 from training.synthetic.people import Person, Posed, Troupe
 from training.synthetic.poses import PoseMix, sample_curl, sample_pose
-from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter
+from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, check_same
 from training.synthetic.renderer import Draw, Light, Picture, Renderer
 from training.synthetic.scene import SceneTextures, backdrop_image, occluder, room, seat
 from training.synthetic.sensor import SensorLook, develop
@@ -192,7 +194,19 @@ def write_shard(studio: StillStudio, seed: int, shard: int, count: int, path: Pa
     for _ in range(count):
         still = studio.make(rng)
         writer.add(still.rgb, still.jpeg_quality, still.camera, still.people, still.person)
-    writer.save(path, seed)
+    writer.save(path, seed, to_dict(studio.mix))
+
+
+def check_finished(out: Path, shards: list[tuple[int, int]], seed: int, part: Part, mix: StillMix) -> None:
+    """InputError if one of the shards [(number, count), ...] is in the folder `out` and holds other pictures."""
+    for number, count in shards:
+        path = _shard_path(out, part, seed, number)
+        if path.exists():
+            check_same(path, to_dict(mix), count)
+
+
+def _shard_path(out: Path, part: Part, seed: int, number: int) -> Path:
+    return out / f"{part}_{seed}_{number:04d}.npz"
 
 
 def write_shards(
@@ -204,10 +218,14 @@ def write_shards(
     mix: StillMix,
     report: Callable[[Path], None],
 ) -> None:
-    """Write shards [(number, count), ...] to the folder `out`, skipping what is there; `report` is told each finished file."""
+    """Write shards [(number, count), ...] to the folder `out`, skipping what is there; `report` is told each finished file.
+
+    InputError before anything is drawn if what is there shows something else.
+    """
+    check_finished(out, shards, seed, part, mix)
     studio = StillStudio(pack, part, mix)
     for number, count in shards:
-        path = out / f"{part}_{seed}_{number:04d}.npz"
+        path = _shard_path(out, part, seed, number)
         if not path.exists():
             write_shard(studio, seed, number, count, path)
         report(path)
