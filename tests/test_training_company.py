@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
+from posecore.camera import Camera
 from tests.test_training_data import make_sample, mask_of, random_person
 from training import company
 from training.augment import AugmentConfig
@@ -12,7 +14,11 @@ from training.company import Surroundings, set_in
 from training.lift_data import make_example
 from training.lift_eval import evaluate_lift
 from training.lift_task import LiftLesson, LiftTask, SourceShares
+from training.rendered import rendered_sample
 from training.shared import SharedLesson, SharedTask
+from training.synthetic.labels import Visibility
+from training.synthetic.rendered import PersonLabel as RenderedPerson
+from training.synthetic.rendered import RenderedSample
 
 SIZE = 200
 STILL = {"rotation_sd_deg": 0.0, "upside_down": 0.0, "colour": 0.0}
@@ -175,3 +181,55 @@ def test_a_crop_of_a_photo_is_set_in_company(red_people):
         if (one.rgb != two.rgb).any():
             return
     pytest.fail("nobody came")
+
+
+def rendered_people(count=3, unseen=1):
+    """A grey rendered picture of people side by side, each in a field of pixels of his own; one is out of sight."""
+    person_png, people = np.zeros((SIZE, SIZE), np.uint8), []
+    for k in range(count):
+        columns = slice(SIZE * k // count, SIZE * (k + 1) // count)
+        person_png[20:180, columns] = k + 1
+        xyz = np.random.default_rng(k).normal([0, 0, 4], [0.3, 0.5, 0.2], (26, 3))
+        xy = np.random.default_rng(k).uniform([columns.start + 3, 23], [columns.stop - 3, 176], (26, 2))
+        seen = Visibility.OUTSIDE if k == unseen else Visibility.VISIBLE
+        people.append(RenderedPerson(xy, xyz, np.full(26, seen, np.uint8), 1.7))
+    png = [cv2.imencode(".png", picture)[1].ravel() for picture in (np.full((SIZE, SIZE, 3), 128, np.uint8), person_png)]
+    return rendered_sample(RenderedSample(*png, Camera(np.eye(3), (SIZE, SIZE)), tuple(people)), "made up")
+
+
+def test_a_rendered_person_s_pixels_are_his_own_though_somebody_is_out_of_sight():
+    sample = rendered_people()
+    assert len(sample.people) == 2
+    for k, person in enumerate(sample.people):
+        pixels = sample.visible_px(k)
+        x, y = np.round(person.xy_px).astype(int).T
+        assert pixels[y, x].all()
+        assert pixels.sum() < 0.5 * pixels.size
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_others_stand_behind_rendered_people_too(red_people, monkeypatch, which):
+    monkeypatch.setattr(company, "IN_FRONT", 0.0)
+    sample, came = rendered_people(), 0
+    config = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, flip=0.0, scale_sd=0.0, shift_sd=0.0, company=1.0)
+    for k in range(20):
+        example = make_example(sample, SIZE, np.random.default_rng(k), config, which, Surroundings((), red_people))
+        red = example.rgb[..., 0] > 192
+        x, y = np.round(example.person.xy_px).astype(int).T
+        assert not red[y, x].any()
+        assert (example.person.trust == 1).all()
+        came += red.any()
+    assert came > 12
+
+
+def test_a_rendered_person_s_mask_is_decoded_for_company_alone_and_takes_nobody_out_of_his_room(red_people):
+    def decode(k):
+        raise AssertionError("decoded")
+
+    sample = rendered_people()
+    still = AugmentConfig(**STILL, degrade=0.0, occlude=0.0, elsewhere=1.0)
+    around = Surroundings(GREEN, red_people)
+    example = make_example(replace(sample, visible_px=decode), 64, np.random.default_rng(0), still, 0, around)
+    assert not (example.rgb == (0, 255, 0)).all(axis=2).any()
+    with pytest.raises(AssertionError, match="decoded"):
+        make_example(replace(sample, visible_px=decode), 64, np.random.default_rng(0), replace(still, company=1.0), 0, around)

@@ -61,8 +61,12 @@ def cut_out(
 
 def alpha_of(rle: dict[str, Any] | None, matrix: NDArray, size: int) -> NDArray[np.float32]:
     """(S, S) in 0..1: a mask as COCO run-length encoding, on the canvas, with a soft edge."""
-    mask = decode_mask(rle) * np.uint8(255)
-    return cv2.GaussianBlur(warp(mask, matrix, size), (0, 0), EDGE_PX).astype(np.float32) / 255
+    return soft_alpha(decode_mask(rle), matrix, size)
+
+
+def soft_alpha(mask: NDArray, matrix: NDArray, size: int) -> NDArray[np.float32]:
+    """(S, S) in 0..1: a picture's mask (H, W) of 0 and 1, on the canvas, with a soft edge."""
+    return cv2.GaussianBlur(warp(mask * np.uint8(255), matrix, size), (0, 0), EDGE_PX).astype(np.float32) / 255
 
 
 def decode_mask(rle: dict[str, Any] | None) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from training.augment import (
     warp,
 )
 from training.company import Surroundings, set_in
-from training.cutouts import LEAST_SHOWN, alpha_of
+from training.cutouts import LEAST_SHOWN, alpha_of, soft_alpha
 from training.layers import replace_layers
 from training.samples import LIFT_JOINTS, PersonLabel, Sample, seen_at
 
@@ -94,11 +94,19 @@ def make_example(
         if sample.layers is not None:
             masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
             rgb = replace_layers(rgb, masks, rng, config, around.pictures)
-        if config.elsewhere or config.company:
-            alpha = None if person.mask is None else alpha_of(person.mask, matrix, size_px)
-            rgb, moved, set_in_px = set_in(rgb, moved, alpha, around, rng, config)
+        chances = config if person.mask is not None else replace(config, elsewhere=0.0)  # rendered people stay in their place
+        if chances.elsewhere or chances.company:
+            rgb, moved, set_in_px = set_in(rgb, moved, _alpha(sample, which, matrix, size_px), around, rng, chances)
         rgb = change_picture(rgb, rng, config)
     return LiftExample(rgb, moved, np.array(others).reshape(-1, 4), set_in_px)
+
+
+def _alpha(sample: Sample, which: int, matrix: NDArray, size_px: int) -> NDArray[np.float32] | None:
+    """(S, S) in 0..1: whose pixels of the crop are the person's, if the sample knows."""
+    rle = sample.people[which].mask
+    if rle is not None:
+        return alpha_of(rle, matrix, size_px)
+    return None if sample.visible_px is None else soft_alpha(sample.visible_px(which), matrix, size_px)
 
 
 def lift_target(person: PersonLabel, size_px: int) -> dict[str, NDArray[np.float32]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +72,20 @@ def rendered_sample(rendered: RenderedSample, key: str) -> Sample:
     The first is the picture's subject and seen well enough (`training.synthetic.stills`).
     """
     width, height = rendered.camera.size_wh
-    shown = [(label, p) for label in rendered.people if (p := _person(label, rendered.camera)) is not None]
-    people = tuple(behind(p, label.visibility == Visibility.BEHIND_OTHER) if k else p for k, (label, p) in enumerate(shown))
-    return Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True, camera=rendered.camera)
+    shown = [(k, p) for k, label in enumerate(rendered.people) if (p := _person(label, rendered.camera)) is not None]
+    hidden = [rendered.people[k].visibility == Visibility.BEHIND_OTHER for k, _ in shown]
+    people = tuple(behind(p, covered) if k else p for k, ((_, p), covered) in enumerate(zip(shown, hidden, strict=True)))
+    sample = Sample(key, "rendered", (width, height), people, _reader(rendered), complete=True, camera=rendered.camera)
+    return replace(sample, visible_px=_visible_px(rendered, [k for k, _ in shown]))
 
 
 def _reader(rendered: RenderedSample) -> Callable[[], NDArray[np.uint8]]:
     return lambda: np.asarray(rendered.rgb)
+
+
+def _visible_px(rendered: RenderedSample, indices: list[int]) -> Callable[[int], NDArray[np.bool_]]:
+    """The masks of those of the picture's people who are shown, each decoded when it is asked for."""
+    return lambda k: rendered.mask(indices[k])
 
 
 def _person(label: RenderedPerson, camera: Camera) -> PersonLabel | None:

@@ -58,7 +58,8 @@ class Layers:
 class Sample:
     """One picture: `read()` gives RGB uint8 (H, W, 3); `complete` says whether all its people are labelled, but for those
     inside the ignored boxes (crowds, people without joints); ignored_mask, where given, has for every such box the pixels (COCO
-    run-length encoding) or None; `layers()`, where there is one, gives the picture's masks; camera: the picture's, if known."""
+    run-length encoding) or None; `layers()`, where there is one, gives the picture's masks; camera: the picture's, if known;
+    `visible_px(k)`, where there is one, gives the pixels (H, W) that show people[k], who has no mask to be cut out by."""
 
     key: str
     source: str
@@ -70,6 +71,7 @@ class Sample:
     layers: Callable[[], Layers] | None = None
     ignored_mask: tuple[dict[str, Any] | None, ...] = ()
     camera: Camera | None = None
+    visible_px: Callable[[int], NDArray[np.bool_]] | None = None
 
 
 def single(values: ArrayLike) -> NDArray[np.float32]:
