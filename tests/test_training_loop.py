@@ -79,6 +79,26 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
         torch.testing.assert_close(rest.ema.state[key], value, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("batch", [2, 4, 8, 16, 40])
+def test_a_run_that_goes_on_with_another_batch_sees_all_its_samples_and_ends_its_rate_there(tmp_path, batch):
+    train(tmp_path, samples=80)
+    trainer = Trainer(LineTask(), nn.Linear(1, 1), replace(CONFIG, batch=batch), tmp_path)
+    rates = [trainer.progress]
+    trainer.run(lambda line: rates.append(trainer.progress))
+    assert trainer.seen == CONFIG.samples
+    assert trainer.step == 10 + 80 // batch
+    assert rates == sorted(rates)
+    assert rates[-1] == trainer.progress == 1
+
+
+def test_the_rate_falls_by_the_steps_after_the_warm_up(tmp_path):
+    trainer = Trainer(LineTask(), nn.Linear(1, 1), CONFIG, tmp_path)
+    for step, batch in enumerate(LineTask().batches(CONFIG, 0)):
+        trainer._one_step(batch)
+        expected = CONFIG.learning_rate * rate_at(step, max(0.0, (step - 2) / 18), CONFIG)  # 20 steps, 2 of warm-up
+        assert trainer.optimizer.param_groups[0]["lr"] == expected
+
+
 @pytest.mark.parametrize("every", [40, 104])
 def test_the_figures_are_those_of_the_weights_a_run_ends_with_and_each_step_is_measured_once(tmp_path, every):
     torch.manual_seed(0)

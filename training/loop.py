@@ -126,16 +126,15 @@ class Trainer:
         self._loss = averaged(task.loss, self.network)
 
     @property
-    def steps(self) -> int:
-        """Steps of the whole run, if no time limit ends it before."""
-        return self.config.samples // self.config.batch
-
-    @property
     def progress(self) -> float:
-        """How much of the run is behind us, 0..1: of its steps after the warm-up or of its time, whichever is more."""
-        warmup, limit = self.config.warmup_steps, self.config.time_limit_s
-        by_steps = (self.step - warmup) / max(1, self.steps - warmup)
-        return max(0.0, by_steps, self.spent_s / limit if limit else 0.0)
+        """How much of the run is behind us, 0..1: of its samples after the warm-up or of its time, whichever is more.
+
+        Samples, not steps: a run may go on with another batch.
+        """
+        batch, limit = self.config.batch, self.config.time_limit_s
+        warmup, last = self.config.warmup_steps * batch, self.config.samples // batch * batch
+        by_samples = (self.seen - warmup) / max(batch, last - warmup)
+        return max(0.0, by_samples, self.spent_s / limit if limit else 0.0)
 
     def run(self, say: Callable[[str], None] = print) -> dict[str, Any]:
         """Train to the end; returns the figures of the weights it ends with, of other processes than the first nothing."""
@@ -143,7 +142,7 @@ class Trainer:
         sums: dict[str, float] = {}
         count, figures, measured = 0, {}, -1  # the step that the figures are of
         for batch in self.task.batches(self.config, self.seen):
-            if self.step >= self.steps or self.progress >= 1:
+            if self.seen + self.config.batch > self.config.samples or self.progress >= 1:
                 break
             for name, value in self._one_step(batch).items():
                 sums[name] = sums.get(name, 0.0) + value
