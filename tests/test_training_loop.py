@@ -13,7 +13,6 @@ from pose2d.network import OpenPoseLight, PoseConfig
 from posecore.errors import ConfigError, InputError, WeightsError
 from posecore.weights import load_weights, save_weights
 from training.loop import Ema, LoopConfig, Trainer, rate_at
-from training.runs import read_start, start
 from training.shared import SharedNetwork, split_shared
 from training.stream import batches
 
@@ -241,26 +240,6 @@ def test_split_networks_answer_as_the_shared_one():
         alone_pafs, alone_heats = detector(image)
     for a, b in zip([*pafs, *heats], [*alone_pafs, *alone_heats], strict=True):
         torch.testing.assert_close(a, b)
-
-
-def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    torch.save({"ema": nn.Linear(1, 1).state_dict()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(InputError, match="another network"):
-        read_start(tmp_path / "checkpoint.pt", VNectResNet18(SMALL_LIFT))
-
-
-@pytest.mark.parametrize("kind", ["weights", "checkpoint", "trunk"])
-def test_a_start_of_another_size_is_one_clear_line(tmp_path, kind):
-    network, wider = VNectResNet18(SMALL_LIFT), LiftConfig(width=8, channels=24)
-    path = tmp_path / ("small.safetensors" if kind == "weights" else "checkpoint.pt")
-    if kind == "weights":
-        save_weights(path, {k: v.numpy() for k, v in network.state_dict().items()}, {"network": "vnect_resnet18"})
-    else:
-        torch.save({"ema": network.state_dict()}, path)
-    other = OpenPoseLight(PoseConfig(width=8, channels=24)) if kind == "trunk" else VNectResNet18(wider)
-    with pytest.raises(InputError, match="another size") as error:
-        start(other, path)
-    assert "\n" not in str(error.value)
 
 
 def test_weights_come_back_and_damage_is_noticed(tmp_path):

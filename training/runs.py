@@ -234,16 +234,22 @@ def read_start(path: Path, network: nn.Module) -> dict[str, Tensor]:
         if isinstance(network, SharedNetwork):
             raise InputError(f"{path}: a shared run starts from a checkpoint.pt, not from one network's weights")
         name = getattr(network.config, "name", "")
-        return _fitting({k: torch.from_numpy(v) for k, v in load_weights(path, str(name)).tensors.items()}, network, path)
+        tensors = load_weights(path, str(name)).tensors
+        return _whole({k: torch.from_numpy(v) for k, v in tensors.items()}, network, path)
     state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
     shared = any(k.startswith("lifter.") for k in state)
     if shared and not isinstance(network, SharedNetwork):
         state = split_shared(state)[isinstance(network, OpenPoseLight)]
     wanted = set(network.state_dict())
     trunk = {k for k in wanted if k.startswith("trunk.")}
-    if not wanted <= set(state) and trunk and trunk <= set(state):
+    if trunk and wanted & set(state) == trunk:
         return _fitting({k: state[k] for k in trunk}, network, path)  # the other network's trunk; the head starts anew
-    missing = sorted(wanted - set(state))
+    return _whole(state, network, path)
+
+
+def _whole(state: dict[str, Tensor], network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """The state, if it has all of the network's tensors but batch counters, as large as they are; InputError otherwise."""
+    missing = sorted(k for k, v in network.state_dict().items() if k not in state and v.dtype.is_floating_point)
     if missing:
         raise InputError(f"{path} lacks {len(missing)} of the network's tensors, first {missing[0]}; it is of another network")
     return _fitting(state, network, path)
