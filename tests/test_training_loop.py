@@ -10,7 +10,7 @@ from torch import nn
 from backbones.runtime import OpenVinoRunner, TorchRunner, load_into, make_runner
 from lift3d.network import LiftConfig, VNectResNet18
 from pose2d.network import OpenPoseLight, PoseConfig
-from posecore.errors import ConfigError, InputError, WeightsError
+from posecore.errors import ConfigError, WeightsError
 from posecore.weights import load_weights, save_weights
 from training.loop import Ema, LoopConfig, Trainer, rate_at
 from training.shared import SharedNetwork, split_shared
@@ -108,79 +108,6 @@ def test_the_figures_are_those_of_the_weights_a_run_ends_with_and_each_step_is_m
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     seen = [row["seen"] for row in rows if "val_slope" in row]
     assert seen == ([40, 80, 120, 160] if every == 40 else [104, 160])
-
-
-class CropTask:
-    """Push the maps of random crops towards zero; only the optimizer's doings matter."""
-
-    def batches(self, config, seen):
-        def make(i, rng):
-            return {"image": rng.normal(size=(3, 32, 32)).astype(np.float32)}
-
-        return batches(make, config.batch, config.seed, seen, config.samples, workers=0)
-
-    def loss(self, network, batch):
-        return {"total": network(batch["image"]).square().mean()}
-
-    def evaluate(self, network):
-        return {"mean": float(network(torch.zeros(1, 3, 32, 32)).mean())}
-
-
-FROZEN = LoopConfig(samples=8, batch=2, learning_rate=0.01, trunk_rate=0.25, freeze_blocks=3, warmup_steps=1, threads=1)
-
-
-def lite_trainer(folder, **changes):
-    torch.manual_seed(3)
-    network = VNectResNet18(LiftConfig(name="vnect_lite0", channels=8))
-    return Trainer(CropTask(), network, replace(FROZEN, **changes), folder)
-
-
-def rates(trainer):
-    """Learning rate of every trained parameter by name."""
-    names = {id(p): name for name, p in trainer.network.named_parameters()}
-    return {names[id(p)]: group["lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
-
-
-def test_the_trunk_has_its_own_share_of_the_rate_and_frozen_blocks_have_none(tmp_path):
-    trainer = lite_trainer(tmp_path)
-    trainer._one_step(next(CropTask().batches(FROZEN, 0)))
-    by_name = rates(trainer)
-    for name, rate in by_name.items():
-        assert rate == pytest.approx(0.01 * (0.25 if ".backbone." in name else 1.0)), name
-    trained = {name.removeprefix("trunk.backbone.") for name in by_name}
-    assert not any(name.startswith(("stem.", "blocks.0.", "blocks.1.", "blocks.2.")) for name in trained)
-    assert any(name.startswith("blocks.3.") for name in trained)
-    assert len(by_name) == sum(p.requires_grad for p in trainer.network.parameters())
-
-
-def test_frozen_blocks_stay_put_through_training_averaging_and_resuming(tmp_path):
-    start = {k: v.clone() for k, v in lite_trainer(tmp_path / "other").network.state_dict().items()}
-    lite_trainer(tmp_path / "run", samples=4).run(lambda line: None)
-    trainer = lite_trainer(tmp_path / "run")
-    assert trainer.seen == 4
-    trainer.run(lambda line: None)
-    for state in (trainer.network.state_dict(), trainer.ema.state):
-        same = {k for k, v in start.items() if torch.equal(state[k], v)}
-        frozen = {
-            k for k in start if k.removeprefix("trunk.backbone.").startswith(("stem.", "blocks.0.", "blocks.1.", "blocks.2."))
-        }
-        assert frozen <= same
-        assert "trunk.backbone.blocks.3.expand.0.weight" not in same
-        assert "trunk.backbone.blocks.3.expand.1.running_mean" not in same
-
-
-def test_a_resumed_run_takes_todays_rates(tmp_path):
-    lite_trainer(tmp_path, samples=4).run(lambda line: None)
-    trainer = lite_trainer(tmp_path, trunk_rate=0.5, weight_decay=0.3)
-    assert {g["share"] for g in trainer.optimizer.param_groups} == {0.5, 1.0}
-    assert {g["weight_decay"] for g in trainer.optimizer.param_groups} == {0.3, 0.0}
-
-
-def test_a_run_resumed_with_other_frozen_blocks_is_one_clear_line(tmp_path):
-    lite_trainer(tmp_path, samples=4).run(lambda line: None)
-    with pytest.raises(InputError, match="frozen blocks") as error:
-        lite_trainer(tmp_path, freeze_blocks=5)
-    assert "\n" not in str(error.value)
 
 
 def test_average_of_constant_weights_is_themselves():

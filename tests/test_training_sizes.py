@@ -58,3 +58,13 @@ def test_a_size_that_does_not_fit_is_one_clear_line(tmp_path, network, words, ex
 )
 def test_published_sizes_are_taken(network, words):
     check(override_from_words(RUNS[network], words))
+
+
+def test_a_refused_run_leaves_the_settings_of_the_one_before_in_its_folder(tmp_path):
+    write_people(tmp_path / "people")
+    run = override_from_words(RUNS["lift3d"], ["data.coco=''", *SMALL_NETWORKS["lift3d"]])
+    make_trainer(run, tmp_path, tmp_path / "run", None, workers=0)
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(ConfigError, match="freeze_blocks"):
+        make_trainer(override_from_words(run, ["loop.freeze_blocks=3"]), tmp_path, tmp_path / "run", None, workers=0)
+    assert (tmp_path / "run" / "config.yaml").read_text() == before

@@ -29,8 +29,8 @@ class LoopConfig:
     time_limit_s: float = 0.0  # end by then, the rate falling by the clock, where time is what is short; 0: no limit
     batch: int = 32
     learning_rate: float = 1.5e-3  # peak
-    trunk_rate: float = 1.0  # of it for the feature extractor (`*.backbone.*`), less where it starts from ImageNet
-    freeze_blocks: int = 0  # of a feature extractor that can be frozen: its stem and this many blocks stay as they came
+    trunk_rate: float = 1.0  # of it for the trunk's published features, not what merges or narrows them; less from ImageNet
+    freeze_blocks: int = 0  # of EfficientNet-Lite0: its stem and this many blocks stay as they came
     weight_decay: float = 0.02
     warmup_steps: int = 200
     final_share: float = 0.02  # of the peak rate, at the end of the cosine
@@ -82,23 +82,51 @@ def rate_at(step: int, progress: float, config: LoopConfig) -> float:
     return config.final_share + (1 - config.final_share) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
+def is_feature(name: str) -> bool:
+    """Whether a parameter is the feature extractor's: of a trunk, without the pyramid or the layers that narrow it."""
+    parts = name.split(".")
+    return "trunk" in parts and not {"pyramid", "narrow"}.intersection(parts)
+
+
 def make_optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """AdamW; biases and normalisations do not decay. Every group keeps its `share` of the learning rate."""
+    """AdamW; biases and normalisations do not decay. Every group keeps its `share` of the learning rate.
+
+    ConfigError for a `trunk_rate` of a network without a trunk.
+    """
+    if config.trunk_rate != 1 and not any(is_feature(name) for name, _ in network.named_parameters()):
+        raise ConfigError(f"loop.trunk_rate={config.trunk_rate:g}: this network has no trunk; leave it at 1")
     groups = []
-    for trunk in (False, True):
-        some = [p for name, p in network.named_parameters() if (".backbone." in name) == trunk and p.requires_grad]
-        share = config.trunk_rate if trunk else 1.0
+    for features in (False, True):
+        some = [p for name, p in network.named_parameters() if is_feature(name) == features and p.requires_grad]
+        share = config.trunk_rate if features else 1.0
         decay, plain = ([p for p in some if (p.ndim > 1) == big] for big in (True, False))
         groups.append({"params": decay, "weight_decay": config.weight_decay, "share": share})
         groups.append({"params": plain, "weight_decay": 0.0, "share": share})
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate)
 
 
+def regrouped(saved: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimizer's saved state for today's groups; earlier runs kept all of a ResNet or a VGG in two, by decay alone."""
+    now = [p for group in optimizer.param_groups for p in group["params"]]
+    count = sum(len(group["params"]) for group in saved["param_groups"])
+    if len(saved["param_groups"]) == len(optimizer.param_groups) or count != len(now):
+        return saved
+    trained = [p for p in network.parameters() if p.requires_grad]
+    before = [p for big in (True, False) for p in trained if (p.ndim > 1) == big]
+    places = {id(p): k for k, p in enumerate(before)}
+    state = {k: saved["state"][places[id(p)]] for k, p in enumerate(now) if places[id(p)] in saved["state"]}
+    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+
+
 def freeze_start(network: nn.Module, blocks: int) -> None:
-    """Freeze the stem and the first `blocks` blocks of the feature extractors that can be."""
-    for part in network.modules():
-        if blocks and isinstance(part, EfficientNetLite0):
-            part.freeze(blocks)
+    """Freeze the stem and the first `blocks` blocks of EfficientNet-Lite0. ConfigError for a network without it."""
+    if not blocks:
+        return
+    parts = [part for part in network.modules() if isinstance(part, EfficientNetLite0)]
+    if not parts:
+        raise ConfigError(f"loop.freeze_blocks={blocks}: this network has no EfficientNet-Lite0 to freeze; leave it at 0")
+    for part in parts:
+        part.freeze(blocks)
 
 
 class Trainer:
@@ -220,7 +248,7 @@ class Trainer:
         settings = [{k: group[k] for k in ("share", "weight_decay")} for group in self.optimizer.param_groups]
         try:
             self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.load_state_dict(regrouped(state["optimizer"], self.network, self.optimizer))
         except (RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(

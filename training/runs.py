@@ -212,9 +212,9 @@ def make_trainer(run: Run, root: Path, folder: Path, init: Path | None, workers:
         task = PoseTask(maker, val + scenes_to_measure_on(root, run.data), run.lesson, workers)
     if init is not None:
         start(network, init)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(describe(run), encoding="utf-8")
-    return Trainer(task, network, run.loop, folder)
+    trainer = Trainer(task, network, run.loop, folder)
+    (folder / "config.yaml").write_text(describe(run), encoding="utf-8")  # once nothing is refused any more
+    return trainer
 
 
 def start(network: nn.Module, init: Path) -> None:
