@@ -99,3 +99,16 @@ def test_half_a_body_before_an_unknown_camera_teaches_nothing_in_3d():
     assert (whole.trust_xyz > 0).any()
     assert not half.trust_xyz.any()
     np.testing.assert_array_equal(half.trust, sample.people[0].trust)
+
+
+@pytest.mark.parametrize("known", [0, 1], ids=["upper", "lower"])
+def test_a_crop_is_of_half_a_body_only_where_another_half_is_left_out(known):
+    """Of whom one half alone is known every crop shows the same and teaches 3D, whichever half was drawn."""
+    person = random_person(4)
+    person = replace(person, trust=np.where(HALVES[known], person.trust, 0).astype(np.float32))
+    sample, drawn = make_sample(person), replace(WHOLE, half=1.0)
+    plain = make_example(sample, CROP, None, WHOLE).person
+    for seed in range(8):
+        shown = make_example(sample, CROP, np.random.default_rng(seed), drawn).person
+        np.testing.assert_array_equal(shown.xy_px, plain.xy_px)
+        np.testing.assert_array_equal(shown.trust_xyz, person.trust_xyz)

@@ -33,11 +33,11 @@ HALVES = halves(VNECT.joints)
 def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: NDArray[np.bool_] | None = None) -> Crop:
     """The crop a tracker would use: around the joints that are known (the box where hardly any are), `turned` with the body.
 
-    `shown` (21,) are the joints of a close-up, if it is to be one and enough of them are known.
+    `shown` (21,) are the joints of a close-up, if it is to be one.
     """
     xy_px, known = person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0
     turn_rad = upright_turn(xy_px, known, VNECT) if turned else 0.0
-    if shown is not None and (known & shown).sum() >= LEAST_SHOWN:
+    if shown is not None:
         known = known & shown
     crop = crop_from_points(xy_px, known, size_px, turn_rad=turn_rad)
     if crop is None or known.sum() < LEAST_SHOWN:
@@ -45,6 +45,15 @@ def person_crop(person: PersonLabel, size_px: int, turned: bool = False, shown: 
         crop = crop_from_points(np.array([[x0, y0], [x1, y1]]), np.ones(2, bool), size_px, margin=1.2)
     assert crop is not None
     return crop
+
+
+def random_half(person: PersonLabel, rng: np.random.Generator, config: AugmentConfig) -> NDArray[np.bool_] | None:
+    """The joints (21,) of half a body as `config.half` says; None for all of it, also where the half drawn cannot be cut:
+    too little of it is known, or nothing beyond it."""
+    if not config.half or rng.random() >= config.half:
+        return None
+    half, known = HALVES[rng.integers(2)], person.trust[LIFT_JOINTS] > 0
+    return half if (known & half).sum() >= LEAST_SHOWN and (known & ~half).any() else None
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def make_example(
     """
     person = sample.people[which]
     turned = config.upright > (0.0 if rng is None else rng.random())
-    half = HALVES[rng.integers(2)] if rng is not None and config.half and rng.random() < config.half else None
+    half = None if rng is None else random_half(person, rng, config)
     crop = person_crop(person, size_px, bool(turned), half)
     rotation, flip = 0.0, False
     if rng is not None:
