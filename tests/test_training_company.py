@@ -10,6 +10,7 @@ from posecore.camera import Camera
 from tests.test_training_data import make_sample, mask_of, random_person
 from training import company
 from training.augment import AugmentConfig
+from training.coco import liftable_people
 from training.company import Surroundings, set_in
 from training.lift_data import make_example
 from training.lift_eval import evaluate_lift
@@ -159,6 +160,30 @@ def test_where_others_of_the_picture_stand_only_the_person_s_own_joints_are_taug
     lost = one["pose_heat_known"][:-1] & ~two["pose_heat_known"][:-1]
     assert lost.any()
     assert (two["pose_heat"][:-1][lost] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["barely labelled", "small", "crowd"])
+def test_whom_the_lifter_does_not_learn_a_shared_detector_does_not_take_for_background(kind):
+    person, other = random_person(6), random_person(3, size=60.0 if kind == "small" else SIZE)
+    few = replace(other, trust=np.where(np.arange(26) < 7, other.trust, 0))  # too little for a lesson of his own
+    other = person_at(other, 70) if kind == "small" else few
+    both = replace(make_sample(person), people=(person, other), complete=True)
+    box = tuple(map(float, other.box_xyxy_px))
+    crowd = replace(both, people=(person,), ignored_box_xyxy_px=(box,))
+    (kept,) = liftable_people([crowd if kind == "crowd" else both])
+    assert (kept.people, kept.ignored_box_xyxy_px, len(kept.ignored_mask)) == ((person,), (box,), 1)
+    alone, labelled = (
+        shared_examples([replace(both, people=people)], count=1)[0]
+        for people in ((person,), (person, replace(few, box_xyxy_px=other.box_xyxy_px)))
+    )
+    (liftable,) = shared_examples([kept], count=1)
+    for key in ("pose_heat_known", "pose_paf_known"):
+        np.testing.assert_array_equal(liftable[key], labelled[key])
+        assert (alone[key] & ~liftable[key]).any()
+
+
+def person_at(person, px):
+    return replace(person, xy_px=person.xy_px + np.float32(px), box_xyxy_px=person.box_xyxy_px + np.float32(px))
 
 
 def test_only_photos_of_one_person_with_a_mask_keep_company():

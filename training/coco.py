@@ -96,11 +96,24 @@ def coco_layout(folder: Path, split: str) -> tuple[Path, Path] | None:
 
 
 def liftable_people(samples: list[Sample], joints: int = 8, side_px: float = 64.0) -> list[Sample]:
-    """The same pictures with only the people large and well enough labelled to be a lifter's lesson in 2D."""
+    """The same pictures with only the people large and well enough labelled to be a lifter's lesson in 2D; the boxes of the
+    others are ignored, for people show there."""
 
     def fit(person: PersonLabel) -> bool:
         x0, y0, x1, y1 = person.box_xyxy_px
         return int((person.trust > 0).sum()) >= joints and max(x1 - x0, y1 - y0) >= side_px
 
-    fitting = [replace(sample, people=tuple(p for p in sample.people if fit(p)), complete=False) for sample in samples]
-    return [sample for sample in fitting if sample.people]
+    def only_fit(sample: Sample) -> Sample:
+        others = [p for p in sample.people if not fit(p)]
+        known = replace(sample, people=tuple(p for p in sample.people if fit(p)), complete=False)
+        boxes = (*sample.ignored_box_xyxy_px, *(corners(p.box_xyxy_px) for p in others))
+        masks = (*(sample.ignored_mask or (None,) * len(sample.ignored_box_xyxy_px)), *(p.mask for p in others))
+        return replace(known, ignored_box_xyxy_px=boxes, ignored_mask=masks)
+
+    return [sample for sample in map(only_fit, samples) if sample.people]
+
+
+def corners(box_xyxy_px: NDArray) -> tuple[float, float, float, float]:
+    """A box (4,) as a sample's ignored boxes are."""
+    x0, y0, x1, y1 = map(float, box_xyxy_px)
+    return x0, y0, x1, y1

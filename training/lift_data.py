@@ -60,7 +60,8 @@ def random_half(person: PersonLabel, rng: np.random.Generator, config: AugmentCo
 class LiftExample:
     """One crop (S, S, 3) uint8 with its person in crop pixels.
 
-    Of others only is told where they may show: the boxes (K, 4) of the picture's own, the pixels (S, S) of those set into it.
+    Of others only is told where they may show: the boxes (K, 4) of the picture's own, crowds and those too small to be learnt
+    among them; the pixels (S, S) of those set into it.
     """
 
     rgb: NDArray[np.uint8]
@@ -97,7 +98,6 @@ def make_example(
         person = replace(person, trust_xyz=np.zeros_like(person.trust_xyz))  # nobody knows by how much its axes are turned
     matrix = similarity(crop, rotation, flip)
     rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
-    others = [move_box(other.box_xyxy_px, matrix) for k, other in enumerate(sample.people) if k != which]
     set_in_px = None
     if rng is not None:
         if sample.layers is not None:
@@ -107,7 +107,14 @@ def make_example(
         if chances.elsewhere or chances.company:
             rgb, moved, set_in_px = set_in(rgb, moved, _alpha(sample, which, matrix, size_px), around, rng, chances)
         rgb = change_picture(rgb, rng, config)
-    return LiftExample(rgb, moved, np.array(others).reshape(-1, 4), set_in_px)
+    return LiftExample(rgb, moved, _other_boxes(sample, which, matrix), set_in_px)
+
+
+def _other_boxes(sample: Sample, which: int, matrix: NDArray) -> NDArray[np.float64]:
+    """(K, 4) crop pixels: where others of the picture show, labelled or ignored."""
+    labelled = [other.box_xyxy_px for k, other in enumerate(sample.people) if k != which]
+    boxes = [*labelled, *map(np.array, sample.ignored_box_xyxy_px)]
+    return np.array([move_box(box, matrix) for box in boxes], dtype=np.float64).reshape(-1, 4)
 
 
 def _alpha(sample: Sample, which: int, matrix: NDArray, size_px: int) -> NDArray[np.float32] | None:
