@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from training.synthetic.stills import StillMix
 
 
+FOLDED = 0.35  # of the free arms, where nothing is said
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render", description="Render clothed people with exact labels.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -51,9 +54,8 @@ def _add_still_arguments(stills: argparse.ArgumentParser) -> None:
     stills.add_argument(
         "--folded",
         type=float,
-        default=0.35,
         metavar="SHARE",
-        help="of the --free-arms, elbows bent beyond a right angle (default 0.35)",
+        help=f"of the --free-arms, elbows bent beyond a right angle (default {FOLDED})",
     )
     stills.add_argument(
         "--balancing", type=float, default=0.0, metavar="SHARE", help="share on one leg, the trunk leaned any way (default 0)"
@@ -110,6 +112,8 @@ def _render_stills(args: argparse.Namespace) -> None:
     ):
         if share is not None and not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in 0..1, got {share:g}")
+    if args.folded is not None and not args.free_arms:
+        raise ConfigError("--folded is a share of the --free-arms; say how many those are, or leave it out")
     counts = [min(args.shard, args.count - start) for start in range(0, args.count, args.shard)]
     numbered = list(enumerate(counts))
     check_finished(args.out, numbered, args.seed, args.part, _mix_of(args))
@@ -136,7 +140,7 @@ def _mix_of(args: argparse.Namespace) -> StillMix:
 
     pose = PoseMix(balancing=args.balancing)
     if args.free_arms is not None:
-        pose = replace(pose, free_arms=args.free_arms, folded=args.folded)
+        pose = replace(pose, free_arms=args.free_arms, folded=FOLDED if args.folded is None else args.folded)
     return StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
 
 

@@ -52,6 +52,7 @@ def test_stills_become_training_samples(arms, assets, tmp_path, capsys):
         (["stills", "--count", "0", "-o", "x"], "--count"),
         (["stills", "--count", "1", "--free-arms", "1.5", "-o", "x"], "--free-arms"),
         (["stills", "--count", "1", "--in-line", "-1", "-o", "x"], "--in-line"),
+        (["stills", "--count", "1", "--folded", "0.9", "-o", "x"], "--free-arms"),
         (["clip", "--assets", "nothing_here"], "asset pack"),
     ],
 )
