@@ -15,6 +15,7 @@ from apps.evaluate import main as evaluate
 from lift3d.lifter import Lifter
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera, camera_to_image
+from posecore.config import override_from_words
 from posecore.errors import InputError
 from posecore.weights import save_weights
 from tests.mpi_made_up import write_masks, write_sequence, write_test_sequence
@@ -28,7 +29,7 @@ from training.loop import LoopConfig
 from training.mix import SourceMix
 from training.pose_task import PoseLesson, PoseTask
 from training.rendered import rendered_sample
-from training.runs import DataFolders, LiftRun, lift_lessons, make_trainer
+from training.runs import LIVE_MIX, RUNS, DataFolders, LiftRun, lift_lessons, make_trainer
 from training.samples import PersonLabel, Sample
 from training.scenes import SceneConfig, SceneMaker, SceneShares
 from training.synthetic.labels import Visibility
@@ -170,13 +171,24 @@ def test_an_asset_pack_that_is_none_is_one_clear_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_people_rendered_on_the_fly_show_what_the_settings_say(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("training.live.LiveStudio", lambda assets, mix: made.append((assets, mix)))
+    words = ["data.assets=pack", "data.coco=''", "data.live.bare=1", "data.live.pose.balancing=0.7"]
+    for data in (DataFolders(coco="", assets="pack"), override_from_words(RUNS["lift3d"], words).data):
+        lift_lessons(tmp_path, data, LiftLesson())
+    assert made[0] == (tmp_path / "pack", LIVE_MIX)
+    assert made[1][1] == replace(LIVE_MIX, bare=1.0, pose=replace(LIVE_MIX.pose, balancing=0.7))
+
+
 WORKER = """
 import sys
 from pathlib import Path
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.live import LiveStudio
 from training.loop import LoopConfig
-studio = LiveStudio(Path(sys.argv[1]), size_px=96)
+from training.synthetic.stills import StillMix
+studio = LiveStudio(Path(sys.argv[1]), StillMix(size_px=96))
 task = LiftTask([], [], LiftLesson(size_px=64, shares=SourceShares(live=1.0)), 1, MoreLessons(makers={"live": studio}))
 batch = next(iter(task.batches(LoopConfig(batch=2, samples=4), 0)))
 print(float(batch["xyz_weight"].min()), float(batch["rgb"].float().std()) > 5, studio._studio is None)

@@ -14,6 +14,7 @@ from training.rendered import ArrivingShards
 from training.runs import DataFolders, LiftRun, PoseRun, crop_samples, lift_lessons, make_trainer, scene_maker
 from training.scenes import SceneConfig, SceneShares
 from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, load_rendered
+from training.synthetic.stills import StillMix
 
 CAMERA = Camera(np.array([[100.0, 0, 32], [0, 100.0, 32], [0, 0, 1]]), (64, 64))
 
@@ -117,6 +118,7 @@ def test_a_detector_takes_up_shards_too(tmp_path, at_once):
         (PoseRun, {"assets": "pack"}, r"data\.assets"),
         (PoseRun, {"mpi_inf_3dhp": "mpi"}, r"data\.mpi_inf_3dhp"),
         (LiftRun, {"arriving": True}, r"data\.rendered"),
+        (LiftRun, {"live": StillMix()}, r"data\.assets"),
         (PoseRun, {"arriving": True}, r"data\.rendered"),
     ],
 )

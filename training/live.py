@@ -16,15 +16,15 @@ from training.synthetic.stills import StillMix, StillStudio
 
 
 class LiveStudio:
-    """A maker of rendered samples. InputError for an asset pack that is none.
+    """A maker of rendered samples that show what `mix` says. InputError for an asset pack that is none.
 
     OpenGL does not survive a fork, so every process opens its own studio at its first picture; the parent of the workers
     must draw none itself. Building a person takes longer than drawing one, so people appear again: unlike a stored sample
     a picture depends on what its process drew before.
     """
 
-    def __init__(self, assets: Path, size_px: int = 320) -> None:
-        self._pack, self._mix = open_assets(assets), StillMix(size_px=size_px)
+    def __init__(self, assets: Path, mix: StillMix) -> None:
+        self._pack, self._mix = open_assets(assets), mix
         self._studio: StillStudio | None = None
         self._process = 0
         os.environ.setdefault("LP_NUM_THREADS", "1")  # one software rasteriser thread a process loses least

@@ -33,10 +33,16 @@ from training.rendered import ArrivingShards, load_rendered_samples
 from training.samples import Sample
 from training.scenes import SceneConfig, SceneMaker
 from training.shared import SharedLesson, SharedNetwork, SharedTask, split_shared
+from training.synthetic.poses import PoseMix
+from training.synthetic.stills import StillMix
 
 IMAGENET = "imagenet"  # the word that stands for published features in place of a file to start from
 SIZE_DIVISOR = {"vnect_resnet50": 16, "openpose_vgg19": 8}  # a picture's side is a multiple of it; 32 for the other networks
 MPI_VAL_STEP = 20  # of the test frames of MPI-INF-3DHP one in so many is measured on while training
+
+
+# The means of the 20,750 stills of vnect_lite0-v13 (docs/training_log.md, tenth round).
+LIVE_MIX = StillMix(size_px=400, in_line=0.2, half=0.1, bare=0.4, pose=PoseMix(free_arms=0.55, folded=0.35, balancing=0.15))
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class DataFolders:
     arriving: bool = False  # take up shards of `rendered` also while training, each when it is there
     rendered_val: str = ""  # the same of the test split: what accuracy in 3D and error bars are measured on
     assets: str = ""  # for the lifter: asset pack to render people from in the workers (a GPU's machine has cores to spare)
+    live: StillMix = LIVE_MIX  # what people rendered from `assets` show; by default about what the default weights have seen
     mpi_inf_3dhp: str = ""  # for the lifter: MPI-INF-3DHP, S1..S8 to train on; TS1..TS6, if there, to measure on
     val_gymnasts: int = 200  # of the gymnasts' validation photos used while training, to save time
     val_photos: int = 200  # of the held-out fully labelled photos, on which the detector is measured while training
@@ -134,7 +141,7 @@ def lift_lessons(root: Path, data: DataFolders, lesson: LiftLesson) -> tuple[lis
     if data.assets:
         from training.live import LiveStudio  # needs the extra `render`
 
-        makers["live"] = LiveStudio(root / data.assets)
+        makers["live"] = LiveStudio(root / data.assets, data.live)
     return liftable_people(photos), MoreLessons(list(map(file_reader, backgrounds)), makers)
 
 
@@ -164,6 +171,8 @@ def check(run: Run) -> None:
         run.lesson.networks()
     if data.arriving and not data.rendered:
         raise ConfigError("data.arriving=true takes up shards of rendered people; say in which folder with data.rendered")
+    if data.live != LIVE_MIX and not data.assets:
+        raise ConfigError("data.live says what people rendered on the fly show; say from which asset pack with data.assets")
     if isinstance(run, PoseRun) and data.assets:
         raise ConfigError("a detector is not trained on data.assets; make shards with apps/render.py stills, set data.rendered")
     if isinstance(run, PoseRun) and data.mpi_inf_3dhp:
