@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -80,12 +81,17 @@ def train(options: argparse.Namespace) -> int:
     figures = trainer.run(lambda line: print(line, flush=True))
     if not trainer.leads:
         return 0
-    start = f" --init {'/'.join(options.init.parts[-2:])}" if options.init else ""
-    given = "".join(f" --set {word}" for word in options.set)
-    command = f"python apps/train.py {options.network} --data DIR -o RUN{start}{given}"
-    for path in write_weights(run, trainer, figures, command):
+    for path in write_weights(run, trainer, figures, command_of(options)):
         print(f"wrote {path}")
     return 0
+
+
+def command_of(options: argparse.Namespace) -> str:
+    """The command for the card; of files that it reads the last two parts of the path."""
+    files = {"-c": options.config, "--init": options.init}
+    read = "".join(f" {flag} {'/'.join(path.parts[-2:])}" for flag, path in files.items() if path)
+    given = "".join(f" --set {shlex.quote(word)}" for word in options.set)
+    return f"python apps/train.py {options.network} --data DIR -o RUN{read}{given}"
 
 
 if __name__ == "__main__":

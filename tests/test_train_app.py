@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shlex
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ import torch
 import yaml
 from pycocotools import mask
 
-from apps.train import main
+from apps.train import command_of, main, make_parser
 from lift3d.lifter import Lifter
 from pose2d.estimator import PoseEstimator
 from pose2d.vgg import VggTrunk, convolutions_of
@@ -44,6 +45,7 @@ def test_a_lifter_is_trained_and_its_weights_lift(tmp_path, data):
     loaded = load_weights(run / "vnect_resnet18.safetensors", "vnect_resnet18")
     assert loaded.card["training"]["samples"] == 8
     assert str(tmp_path) not in json.dumps(loaded.card, default=str)
+    assert "config.yaml" in loaded.card["training"]["command"]
     assert Lifter(run / "vnect_resnet18.safetensors").input_px == 64
     assert yaml.safe_load((run / "config.yaml").read_text())["loop"]["samples"] == 8
 
@@ -132,6 +134,28 @@ def test_a_detector_without_backgrounds_is_one_clear_line(tmp_path, data, capsys
     error = capsys.readouterr().err
     assert "backgrounds" in error
     assert error.count("\n") == 1
+
+
+def test_a_card_s_command_names_the_files_and_settings_that_a_run_was_made_with():
+    words = [
+        "lift3d",
+        "--data",
+        "/a/b",
+        "-o",
+        "/a/run",
+        "-c",
+        "/a/b/c/mine.yaml",
+        "--init",
+        "imagenet",
+        "--set",
+        "data.coco=''",
+    ]
+    options = make_parser().parse_args([*words, "--set", "loop.batch=8"])
+    command = command_of(options)
+    assert "/a/" not in command
+    again = make_parser().parse_args(shlex.split(command)[2:])
+    assert (again.network, again.init, again.set) == (options.network, options.init, options.set)
+    assert again.config == Path("c/mine.yaml")
 
 
 def test_an_unknown_setting_is_refused_with_a_suggestion(tmp_path, data, capsys):

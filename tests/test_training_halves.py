@@ -11,7 +11,7 @@ from tests.test_held_out import write_backgrounds
 from tests.test_training_data import STILL, make_sample, mask_of, random_person
 from training.held_out import CLOSE_UP, close_ups, is_held_out
 from training.lift_task import LiftLesson
-from training.runs import DataFolders, lift_lessons
+from training.runs import ARTICLES_SCENE, DataFolders, lift_lessons
 from training.samples import LABELS
 from training.scenes import HALF_SD, HALF_SHARE, HALVES, LOOK, SceneConfig, SceneMaker, SceneShares
 
@@ -87,6 +87,20 @@ def test_scenes_are_mirrored_as_often_as_the_settings_say(shares):
     assert not any(mirrored[0])
     assert all(mirrored[1])
     assert min(map(len, mirrored)) > 4
+
+
+def test_the_article_s_scale_holds_for_every_picture_of_the_article_s_run():
+    settings = replace(ARTICLES_SCENE, size_px=SIZE, shares=SceneShares(0, 1, 0, 0), augment=STILL)
+    person = replace(standing(), mask=None)
+    sample = replace(make_sample(person), size_wh=(2000, 2000))  # a picture large enough for any window
+    maker, sides = SceneMaker([sample], [], [], [], settings), []
+    for seed in range(60):
+        for seen in maker.make(np.random.default_rng(seed)).people:
+            low, high = np.split(seen.box_xyxy_px, 2)
+            sides.append((high - low).max() / SIZE)
+    assert len(sides) > 50
+    assert settings.height_share[0] - 1e-3 < min(sides) < 0.35
+    assert 0.6 < max(sides) < settings.height_share[1] + 1e-3
 
 
 def test_close_ups_show_the_upper_half_with_its_joints_where_they_were():

@@ -98,6 +98,7 @@ Run = SharedRun | LiftRun | PoseRun
 ARTICLES_SCENE = SceneConfig(
     size_px=368,
     height_share=(0.3, 0.66),
+    close_up=0.0,
     augment=AugmentConfig(rotation_sd_deg=18.0, upside_down=0.0, swap_channels=0.1, degrade=0.0, occlude=0.0),
 )
 VGG19_RUN = PoseRun(
