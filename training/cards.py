@@ -34,7 +34,7 @@ def rights(sources: Collection[str]) -> str:
     return f"trained on {', '.join(used)}; the terms of photos and of data sets may bind commercial use"
 
 
-def _without_folders(run: dict[str, Any]) -> dict[str, Any]:
+def without_folders(run: dict[str, Any]) -> dict[str, Any]:
     """A card tells what data were used, not where on somebody's disk they lay."""
     data = {k: Path(v).name if isinstance(v, str) else v for k, v in run["data"].items()}
     return {**run, "data": data}
@@ -69,7 +69,7 @@ def write_weights(run: Run, trainer: Trainer, figures: dict[str, float], command
             "skeleton": "openpose18" if name.startswith("openpose") else "vnect21",
             "date": date.today().isoformat(),
             "rights": rights(task.sources()),
-            "training": {"command": command, "samples": trainer.seen, **_without_folders(to_dict(run))},
+            "training": {"command": command, "samples": trainer.seen, **without_folders(to_dict(run))},
             "scores": {"while_training": {k: round(v, 4) for k, v in figures.items()}},
         }
         if name.startswith("vnect"):

@@ -30,11 +30,12 @@ from backbones.runtime import load_into, to_input
 from lift3d.codec import LOGIT_GAIN, READ_POWER
 from lift3d.lifter import NETWORKS, make_network
 from lift3d.network import JOINTS, MAPS_PER_JOINT, LiftConfig, VNectResNet18
-from posecore.config import override_from_file, override_from_words
+from posecore.config import override_from_file, override_from_words, to_dict
 from posecore.errors import ConfigError, PoseError
 from posecore.skeleton import load_skeleton
 from posecore.weights import Weights, load_weights, save_weights
 from training.augment import AugmentConfig
+from training.cards import without_folders
 from training.lift_data import lift_target, make_example
 from training.lift_task import LiftTask
 from training.loop import Batch
@@ -172,7 +173,7 @@ def make_anew(loaded: Weights, run: LiftRun, root: Path, joints: list[int], work
     figures = {}
     for source, readings in held_out.items():
         for joint, old, new in zip(joints, before[source], errors_mm(network, readings, joints), strict=True):
-            figures[f"{source}_{VNECT.joints[joint]}_mm"] = [round(float(old), 1), round(float(new), 1)]
+            figures[f"{source}_{VNECT.joints[joint]}"] = [round(float(old), 1), round(float(new), 1)]
     return network, figures
 
 
@@ -204,7 +205,7 @@ def main(argv: list[str] | None = None) -> int:
     except PoseError as error:
         print(f"readout: {error}", file=sys.stderr)
         return 2
-    told = {"joints": options.joints, "samples": run.loop.samples, "held_out_before_after": figures}
+    told = {"joints": options.joints, "held_out_mm_before_after": figures, **without_folders(to_dict(run))}
     save_weights(
         options.output,
         {name: value.numpy() for name, value in network.state_dict().items()},
