@@ -330,6 +330,15 @@ def test_evaluation_of_the_truth_is_perfect_and_a_shift_is_measured():
     assert again["ccp_cover80"] == 1
 
 
+def test_a_bent_head_is_measured_though_it_is_no_limb():
+    sample = make_sample(random_person(7))
+    maps = ideal_maps(make_example(sample, 256, None, AugmentConfig()).person, 256)
+    maps[1, LABELS.index("head_top")] += 0.24
+    figures = evaluate_lift(lambda rgb: maps[None], [sample], 256)
+    assert figures["ccp_mpjpe_mm"] == pytest.approx(0, abs=1e-3)
+    assert figures["ccp_others_mm"] == pytest.approx(240 / 8, abs=1e-3)  # head, head top, neck, spine, two hands, two toes
+
+
 def test_evaluation_in_crops_that_turn_compares_in_the_turned_crop():
     person = random_person(7)
     sample = make_sample(person)

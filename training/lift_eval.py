@@ -19,6 +19,7 @@ from training.samples import LIFT_JOINTS, Sample
 
 VNECT = load_skeleton("vnect21")
 LIMBS = VNECT.indices(LIMB_JOINTS)
+OTHERS = [j for j in range(len(VNECT.joints)) if j not in (*LIMBS, VNECT.root)]  # neck, head, spine, hands, toes
 STILL = AugmentConfig(
     rotation_sd_deg=0.0, upside_down=0.0, scale_sd=0.0, shift_sd=0.0, flip=0.0, colour=0.0, degrade=0.0, occlude=0.0
 )  # changes nothing
@@ -49,7 +50,8 @@ def evaluate_lift(
     """Figures per source over plain crops, turned with the body or with others of `company` in them.
 
     PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres.
-    3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `cover80` is the share
+    3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `others_mm` is the same
+    over the trusted joints that no limb ends at: neck, head, spine, hands and toes. `cover80` is the share
     of the coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the image plane, in
     depth), which should be 0.8; `gain_xy` and `gain_z` are the factors that would make it so.
     """
@@ -111,6 +113,7 @@ class _Figures:
     right: NDArray[np.float64]  # 0 or 1 per labelled limb joint
     error_mm: NDArray[np.float64]  # per trusted limb joint
     aligned_mm: NDArray[np.float64]
+    others_mm: NDArray[np.float64]  # per trusted joint of OTHERS
     ratio: NDArray[np.float64]  # (K, 3) error over the half width of the 80 % interval
 
 
@@ -125,6 +128,7 @@ def _summary(figures: list[_Figures]) -> dict[str, float]:
         "pck": mean([f.right for f in figures]),
         "mpjpe_mm": mean([f.error_mm for f in figures]),
         "pa_mpjpe_mm": mean([f.aligned_mm for f in figures]),
+        "others_mm": mean([f.others_mm for f in figures]),
     }
     if len(ratio):
         out["cover80"] = float((ratio <= 1).mean())
@@ -136,7 +140,7 @@ def _score(maps: NDArray[np.float32], example: LiftExample, sigma_gain: NDArray[
     person = example.person
     xy, _, xyz, sigma = decode(maps, VNECT.root)
     right = correct_limb_joints(xy, person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0, VNECT)
-    trusted = [j for j in LIMBS if person.trust_xyz[j] > 0]
+    trusted, others = ([j for j in joints if person.trust_xyz[j] > 0] for joints in (LIMBS, OTHERS))
     truth = person.xyz_m[trusted].astype(float)
     off = xyz[trusted] - truth
     half = (sigma * sigma_gain)[trusted][:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
@@ -145,5 +149,6 @@ def _score(maps: NDArray[np.float32], example: LiftExample, sigma_gain: NDArray[
         right[np.isfinite(right)],
         1000 * np.linalg.norm(off, axis=1),
         1000 * np.linalg.norm(aligned, axis=1),
+        1000 * np.linalg.norm(xyz[others] - person.xyz_m[others], axis=1),
         np.abs(off) / half,
     )
