@@ -34,10 +34,16 @@ def truth(time_s: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def seen(
-    xyz_m: np.ndarray, time_s: np.ndarray, noise_px: float = 0.0, noise_m: float = 0.0, seed: int = 1, camera: Camera = CAMERA
+    xyz_m: np.ndarray,
+    time_s: np.ndarray,
+    noise_px: float = 0.0,
+    noise_m: float = 0.0,
+    seed: int = 1,
+    camera: Camera = CAMERA,
+    height_m: float = HEIGHT_M,
 ) -> Track:
-    """The track of networks with independent errors of these sizes."""
-    rng, scale = np.random.default_rng(seed), person_scale(HEIGHT_M)
+    """The track of networks with independent errors of these sizes, of somebody of this stature."""
+    rng, scale = np.random.default_rng(seed), person_scale(height_m)
     xy = camera_to_image(xyz_m, camera) + noise_px * rng.standard_normal((*xyz_m.shape[:2], 2))
     local = xyz_m - xyz_m[:, [BODY.skeleton.root]] + noise_m * rng.standard_normal(xyz_m.shape)
     sigma = np.full((*xyz_m.shape[:2], 2), max(noise_m, 0.03) / scale)
