@@ -1,13 +1,9 @@
 """Crops that turn with the body: their own mapping, the pixels, the angle, and what becomes of the 3D."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
-import torch
 
 from lift3d.lifter import Lifter
-from lift3d.network import LiftConfig, VNectResNet18
 from posecore.camera import Camera
 from posecore.crop import (
     UPRIGHT,
@@ -21,7 +17,7 @@ from posecore.crop import (
 )
 from posecore.skeleton import load_skeleton
 from posecore.types import Crop, Detection2D
-from posecore.weights import save_weights
+from tests.small_lifter import write_small_lifter
 from training.augment import AugmentConfig
 from training.lift_data import make_example
 from training.samples import LIFT_JOINTS, PersonLabel, Sample
@@ -123,11 +119,7 @@ def test_a_detection_s_crop_turns_too():
 
 def test_a_picture_and_its_crop_turned_by_a_quarter_give_the_pose_turned_by_a_quarter(tmp_path):
     """Pixels move exactly, so the network sees the same; its answer must turn about the viewing axis and nothing else."""
-    config = LiftConfig(width=8, channels=16, input_px=64)
-    torch.manual_seed(0)
-    state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
-    save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
-    lifter = Lifter(tmp_path / "w.safetensors")
+    lifter = Lifter(write_small_lifter(tmp_path / "w.safetensors"))
     rgb = np.random.default_rng(0).integers(0, 255, (101, 101, 3), dtype=np.uint8)
     camera = Camera(np.array([[80.0, 0, 50], [0, 80, 50], [0, 0, 1]]), (101, 101), np.zeros(5), "test")
     crop = Crop(np.array([62.0, 40.0]), 64.0, 64)

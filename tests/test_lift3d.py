@@ -1,5 +1,3 @@
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from lift3d.network50 import VNectResNet50
 from posecore.crop import UPRIGHT, crop_from_detection, crop_from_points, cut_crop, turned_matrix
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Detection2D
-from posecore.weights import save_weights
+from tests.small_lifter import write_small_lifter
 
 CELLS = 32
 
@@ -88,12 +86,9 @@ def test_maps_in_the_mirror_give_the_person_in_the_mirror():
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_lifter_sees_left_and_right_alike_only_with_the_mirror(tmp_path, mirror):
-    skeleton, config = load_skeleton("vnect21"), LiftConfig(width=8, channels=16, input_px=64)
-    torch.manual_seed(0)
-    state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
-    save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
-    lifter = Lifter(tmp_path / "w.safetensors", mirror=mirror)
-    assert (lifter.input_px, Lifter(tmp_path / "w.safetensors", input_px=96).input_px) == (64, 96)
+    skeleton, weights = load_skeleton("vnect21"), write_small_lifter(tmp_path / "w.safetensors")
+    lifter = Lifter(weights, mirror=mirror)
+    assert (lifter.input_px, Lifter(weights, input_px=96).input_px) == (64, 96)
     rgb = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), dtype=np.uint8)
     maps, there = lifter.maps(rgb), lifter.maps(rgb[:, :, ::-1])
     same = np.allclose(codec.mirror_maps(there, skeleton.mirror), maps, atol=1e-5)
@@ -120,10 +115,7 @@ def test_of_two_places_an_opinion_says_which():
 
 
 def test_an_opinion_is_asked_about_every_crop_and_moves_only_the_heat_of_its_limbs(tmp_path):
-    skeleton, config = load_skeleton("vnect21"), LiftConfig(width=8, channels=16, input_px=64)
-    torch.manual_seed(0)
-    state = {k: v.numpy() for k, v in VNectResNet18(config).state_dict().items()}
-    save_weights(tmp_path / "w.safetensors", state, {"network": "vnect_resnet18", "config": asdict(config)})
+    skeleton, weights = load_skeleton("vnect21"), write_small_lifter(tmp_path / "w.safetensors")
     limb = LIMB_JOINTS.index("left_wrist")
 
     def opinion(crops_rgb):
@@ -132,7 +124,7 @@ def test_an_opinion_is_asked_about_every_crop_and_moves_only_the_heat_of_its_lim
         return heat
 
     rgb = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
-    alone, asked = (Lifter(tmp_path / "w.safetensors", opinion=o).maps(rgb) for o in (None, opinion))
+    alone, asked = (Lifter(weights, opinion=o).maps(rgb) for o in (None, opinion))
     wrist = skeleton.index("left_wrist")
     said = np.zeros_like(alone, dtype=bool)
     said[:, 0, skeleton.indices(LIMB_JOINTS)] = True

@@ -1,0 +1,67 @@
+"""How maps are read, against slow twins that state the formulas of docs/lifting.md with their numbers."""
+
+import numpy as np
+import pytest
+
+from lift3d import codec
+from lift3d.lifter import Lifter
+from posecore.camera import camera_from_fov
+from posecore.types import Crop
+from tests.small_lifter import write_small_lifter
+
+CELLS = 7
+
+
+def random_heat(rng, joints):
+    """(J, CELLS, CELLS) heat maps that sum to 1, of very unequal cells."""
+    heat = rng.uniform(size=(joints, CELLS, CELLS)) ** 6
+    return heat / heat.sum(axis=(1, 2), keepdims=True)
+
+
+def slow_mean(values, heat):
+    """One joint's map under its heat map: sum h^1.5 x / sum h^1.5, cell by cell."""
+    above = below = 0.0
+    for row in range(CELLS):
+        for column in range(CELLS):
+            weight = float(heat[row, column]) ** 1.5
+            above, below = above + weight * values[row, column], below + weight
+    return above / below
+
+
+def test_locations_are_the_mean_under_the_sharpened_heat_map():
+    rng = np.random.default_rng(0)
+    heat, maps = random_heat(rng, 3), rng.normal(size=(5, 3, CELLS, CELLS))
+    expected = [[slow_mean(maps[c, j], heat[j]) for c in range(5)] for j in range(3)]
+    np.testing.assert_allclose(codec.read_mean(maps, heat), expected, rtol=1e-12, atol=1e-12)
+
+
+def slow_pool(heat, other):
+    """One heat map h after another network's d had its say: h (d + 0.05)^0.35, normalised anew, cell by cell."""
+    said = [[h * (d + 0.05) ** 0.35 for h, d in zip(*rows, strict=True)] for rows in zip(heat, other, strict=True)]
+    return np.array(said) / sum(map(sum, said))
+
+
+def test_an_opinion_multiplies_the_heat_map_by_what_the_other_saw():
+    rng = np.random.default_rng(1)
+    logits, other = rng.normal(scale=0.3, size=(2, CELLS, CELLS)), rng.uniform(size=(2, CELLS, CELLS)) ** 4
+    pooled, heat = codec.softmax_heat(codec.add_opinion(logits, other)), codec.softmax_heat(logits)
+    for j in range(2):
+        np.testing.assert_allclose(pooled[j], slow_pool(heat[j], other[j]), rtol=1e-4)  # float32 logits times 8
+
+
+@pytest.mark.parametrize("away", [(3, 0), (0, 3), (3, 3)])
+def test_the_score_counts_what_is_within_two_cells_of_the_peak(away):
+    heat = np.zeros((1, 9, 9))
+    heat[0, 3, 3], heat[0, 3 + away[0], 3 + away[1]], heat[0, 5, 5] = 0.5, 0.3, 0.2
+    _, score = codec.find_peaks(heat)
+    assert score[0] == pytest.approx(0.7, abs=1e-12)
+
+
+def test_error_bars_are_the_network_s_times_the_gain_of_its_card(tmp_path):
+    plain = write_small_lifter(tmp_path / "plain.safetensors")
+    gained = write_small_lifter(tmp_path / "gained.safetensors", sigma_gain=[1.5, 4.0])
+    rgb = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    crop, camera = Crop(np.array([60.0, 45.0]), 64.0, 64), camera_from_fov((120, 90), 54.0, "test")
+    (own,), (stretched,) = (Lifter(weights).lift(rgb, [crop], camera) for weights in (plain, gained))
+    np.testing.assert_array_equal(stretched.xyz_m, own.xyz_m)
+    np.testing.assert_allclose(stretched.sigma_m, own.sigma_m * [1.5, 4.0], rtol=1e-12)
