@@ -76,6 +76,26 @@ def test_both_ankles_on_one_leg_are_parted_where_the_map_knew_the_other(share):
     assert chosen.score[5, LEFT] == pytest.approx(share)
 
 
+@pytest.mark.parametrize("name", ["hand", "toe"])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_end_of_a_limb_goes_where_the_joint_before_it_goes(name, there):
+    """Hands and toes have no choice of their own: with the wrist or ankle to its second place, if they have one."""
+    end, before = VNECT.index(f"left_{name}"), VNECT.index({"hand": "left_wrist", "toe": "left_ankle"}[name])
+    opposite, rows = VNECT.mirror[before], slice(5, 15)
+    truth = walker()
+    truth[:, opposite], truth[:, before] = truth[:, RIGHT].copy(), truth[:, LEFT].copy()
+    truth[:, end], truth[:, VNECT.mirror[end]] = truth[:, before] + [5.0, 8.0], truth[:, opposite] + [5.0, 8.0]
+    best, second = truth.copy(), np.full_like(truth, np.nan)
+    score, other = np.ones(truth.shape[:2]), np.zeros(truth.shape[:2])
+    for joint, has_second in ((before, True), (end, there)):
+        best[rows, joint] = truth[rows, VNECT.mirror[joint]]
+        if has_second:
+            second[rows, joint], score[rows, joint], other[rows, joint] = truth[rows, joint], 0.6, 0.4
+    chosen = choose_places(track_of(best, score), track_of(second, other))
+    np.testing.assert_array_equal(chosen.xy_px[:, before], truth[:, before])
+    np.testing.assert_array_equal(chosen.xy_px[:, end], (truth if there else best)[:, end])
+
+
 def test_legs_that_truly_overlap_stay_together():
     xy = walker()
     xy[:, LEFT] = xy[:, RIGHT] + 2.0

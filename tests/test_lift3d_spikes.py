@@ -63,6 +63,18 @@ def test_a_joint_that_lands_elsewhere_is_believed():
     assert doubted(seen) == []
 
 
+@pytest.mark.parametrize(("fps", "rows"), [(30, 4), (60, 9)])
+def test_a_joint_that_goes_its_way_in_two_jumps_is_believed(fps, rows):
+    """A blurred film's hand: there in two jumps of 0.09 heights, and between them near to the straight way."""
+    seen = track(fps)
+    seen.xy_px[:, WRIST] = seen.xy_px[:, SHOULDER] + [0.0, 60.0]
+    seen.xy_px[30:, WRIST, 0] += 36.0
+    seen.xy_px[30 + rows :, WRIST, 0] += 36.0
+    assert doubted(seen) == []
+    seen.xy_px[30 : 30 + rows, WRIST, 1] += 60.0  # beside the way
+    assert doubted(seen) == [[row, WRIST] for row in range(30, 30 + rows)]
+
+
 def test_the_trunk_is_never_doubted_and_gaps_are_no_jumps():
     seen = track()
     seen.xy_px[30, VNECT.index("spine")] += 90.0
