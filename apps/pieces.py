@@ -12,12 +12,13 @@ import numpy as np
 from apps.apparent_size import Sizes, sizes_of
 from apps.followed import Looks, keep_rows
 from apps.meetings import PAUSE, Frames, Near, alone, meetings, near_by_pair, near_others
+from apps.pace import pace_px_s
 from pose2d.motion import body_size_px
 from posecore.types import Floats, Track
 
 APART, BESIDE = 0.5, 0.3  # sizes of a body: nearer two people meet; nearer clothes may be the other's
 EVERY = 3  # frames between two cuts of a track while somebody near is lost
-JUMP = 0.15  # sizes of a body that the joints move from one frame to the next, in the median, by which a track may be another's
+JUMP = 0.15  # sizes of a body that the joints leave their way by, in the median, from which a track may be another's
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,29 @@ def _breaks(track: Track, crowded: Frames) -> list[int]:
     """Rows before which a track has a gap or jumps, not long before or after somebody was near."""
     if not len(crowded) or len(track.frame) < 2:
         return []
-    since = np.diff(track.frame)
-    step = np.median(np.linalg.norm(np.diff(track.xy_px, axis=0), axis=-1), axis=1)
-    broken = (since > 1) | (step > JUMP * body_size_px(track.xy_px[:-1]))
     at = np.minimum(np.searchsorted(crowded, track.frame), len(crowded) - 1)
     away = np.minimum(np.abs(crowded[at] - track.frame), np.abs(crowded[np.maximum(at - 1, 0)] - track.frame))
-    soon = np.minimum(away[1:], away[:-1]) <= PAUSE
-    return (np.flatnonzero(broken & soon) + 1).tolist()
+    soon = np.flatnonzero(np.minimum(away[1:], away[:-1]) <= PAUSE) + 1
+    gap, widest_px = np.diff(track.frame)[soon - 1] > 1, JUMP * body_size_px(track.xy_px[soon - 1])
+    breaks = soon[gap]
+    for _ in range(len(soon) + 1):  # whether a row is one depends on those before it alone, so this comes to rest, and soon
+        first = np.concatenate([[0], breaks])[np.searchsorted(breaks, soon)]
+        before, breaks = breaks, soon[gap | (_strays_px(track, soon, first) > widest_px)]
+        if np.array_equal(before, breaks):
+            break
+    return breaks.tolist()
+
+
+def _strays_px(track: Track, row: Frames, first: Frames) -> Floats:
+    """(N,) how far a track leaves its way at rows (N,), in the median of the joints; all since rows `first` is one person's.
+
+    The way is straight on, as the body went until then; after a single row it may stand still or go on as it does later.
+    """
+    step_px, step_s = track.xy_px[row] - track.xy_px[row - 1], track.time_s[row] - track.time_s[row - 1]
+    paces = pace_px_s(track, row - 1, first), pace_px_s(track, row, np.full_like(row, len(track.frame) - 1))
+    ways_px = [step_s[:, None, None] * np.median(pace, axis=1, keepdims=True) for pace in paces]
+    until, later = (np.median(np.linalg.norm(step_px - way_px, axis=2), axis=1) for way_px in ways_px)
+    return np.where(first < row - 1, until, np.minimum(until, later))
 
 
 def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near: Near) -> list[int]:

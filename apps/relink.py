@@ -19,15 +19,16 @@ import numpy as np
 from apps.apparent_size import Sizes, leap
 from apps.clothes import ENOUGH, same_person_odds
 from apps.followed import Looks, apart_px, keep_rows, merged
+from apps.pace import pace_px_s
 from apps.pieces import Piece, cut_tracks
 from pose2d.appearance import look_log_odds
 from pose2d.motion import nan_median
 from posecore.stages import Clip
-from posecore.types import Track
+from posecore.types import Floats, Track
 
 STEP = 0.2  # sizes of a body: a jump so wide from piece to piece weighs as much as a likelihood of e
 FARTHEST = 8.0  # in units of e; no jump counts more, for there are outliers
-PACE, AHEAD = 2, 5  # rows over which a person's speed is taken, and frames for which it is believed
+AHEAD = 5  # frames for which a person's speed is believed
 CROWDED = 0.25  # what clothes seen in a crowd weigh; they are mostly those of who stands in front
 HYPOTHESES = 30  # kept after every piece
 GLIMPSE = 2  # rows of a stretch that may be nobody's
@@ -178,13 +179,23 @@ class _Linker:
 def jump(one: Piece, other: Piece) -> float:
     """How far, in the median of the joints, a piece begins from where another leads, over the root of the frames between, for a
     way that nobody saw may be longer; units of e, FARTHEST at most."""
-    before, row = one.track, one.stop - 1
-    back = max(row - PACE, one.first)
-    gap = float(other.first_frame - one.last_frame)
-    pace_px = (before.xy_px[row] - before.xy_px[back]) / max(before.frame[row] - before.frame[back], 1)
-    ahead_px = before.xy_px[row] + min(gap, AHEAD) * pace_px
+    row, gap = one.stop - 1, float(other.first_frame - one.last_frame)
+    away_s = other.track.time_s[other.start] - one.track.time_s[row]
+    ahead_px = one.track.xy_px[row] + away_s * min(AHEAD / gap, 1.0) * _pace_between(one, other)
     away_px = apart_px(ahead_px, other.track.xy_px[other.start])
     return float(min(away_px / (np.sqrt(gap) * STEP * max(one.size_px, other.size_px)), FARTHEST))
+
+
+def _pace_between(one: Piece, other: Piece) -> Floats:
+    """(21, 2) pixels a second: how one piece ends, or if that was a single row how the other begins, or how the first came
+    over the gap before its row."""
+    row, track = one.stop - 1, one.track
+    if one.first < row:
+        return pace_px_s(track, row, one.first)
+    if other.start < other.end - 1:
+        return pace_px_s(other.track, other.start, other.end - 1)
+    gap = row > 0 and track.frame[row] - track.frame[row - 1] > 1
+    return pace_px_s(track, row, row - gap)
 
 
 def clothes_odds(one: Piece, other: Piece, looks_min: int) -> float:

@@ -49,15 +49,23 @@ def revise(
     tracks, looks, filled = fill_gaps(tracks, looks, settings)
     numbered, looks, joins = rejoin(tracks, looks, clip, clothes)
     linked, looks, changes = relink(numbered, looks, clip, linking)
+    unclear = _rows(numbered) - _rows(linked)
     tracks, _, again = rejoin(linked, looks, clip, clothes)  # who has lost rows may go on elsewhere
     joins += filled + len(numbered) - len(linked) + again
     warnings = [f"people who came back, by place or clothes, and got their old number: {joins}"] if joins else []
     number = {old.person: new.person for old in linked for new in tracks if _begins_in(old, new)}
     warnings += _told([(number[a], number[b], frame) for a, b, frame in changes])
+    if unclear:
+        warnings.append(f"rows left out that fit none of the people who met: {unclear}")
     tracks, struck = strike_misplaced(tracks, settings)
     if struck:
         warnings.append(f"rows struck in which one person lay where another must have been: {struck}")
     return tracks, warnings
+
+
+def _rows(tracks: Sequence[Track]) -> int:
+    """How many rows there are in all tracks."""
+    return sum(len(track.frame) for track in tracks)
 
 
 def _begins_in(track: Track, other: Track) -> bool:
@@ -128,7 +136,7 @@ def strike_misplaced(tracks: Sequence[Track], settings: ReviseSettings) -> tuple
         kept = [keep_rows(track, ~rows) if rows.any() else track for track, rows in zip(kept, struck, strict=True)]
         fresh = any(rows.any() for rows in struck)
     kept = [_without_islands(before, after, settings.lost_s) for before, after in zip(tracks, kept, strict=True)]
-    return kept, sum(len(before.frame) - len(after.frame) for before, after in zip(tracks, kept, strict=True))
+    return kept, _rows(tracks) - _rows(kept)
 
 
 def _without_islands(before: Track, after: Track, longest_s: float) -> Track:
