@@ -14,6 +14,7 @@ from posecore.types import Floats, Track
 
 WINDOW_S = 0.5  # of rows on one side of a moment that say how large somebody is there, and how that changes
 NOISE = 0.06  # of the logarithm of the size in one row; errors live for some frames, so it is more than what rows jump by
+FRESH_S = 1 / 30  # rows that follow each other sooner have part of their errors in common
 PACE = 0.3  # a second, of the logarithm: how people come nearer, as one who walks up from 5 m away
 TURN = 0.15  # a second, of the logarithm: how far off that pace leads
 WORST = 8.0  # in units of e; no leap counts more, for a lift may be wrong altogether
@@ -72,7 +73,8 @@ def leap(before: Sizes, after: Sizes, frame: int) -> float:
 
 def _line(time_s: Floats, size: Floats) -> tuple[float, float]:
     """Value and variance at time 0 of a line through sizes at times, with a Gaussian prior on its slope."""
-    n, t, tt = len(time_s), float(time_s.sum()), float(time_s @ time_s) + (NOISE / PACE) ** 2
-    s, ts = float(size.sum()), float(time_s @ size)
+    fresh = min((1 + float(time_s[-1] - time_s[0]) / FRESH_S) / len(time_s), 1.0)
+    n, t, tt = fresh * len(time_s), fresh * float(time_s.sum()), fresh * float(time_s @ time_s) + (NOISE / PACE) ** 2
+    s, ts = fresh * float(size.sum()), fresh * float(time_s @ size)
     determinant = n * tt - t * t
     return (tt * s - t * ts) / determinant, NOISE**2 * tt / determinant

@@ -13,7 +13,7 @@ from pose2d.motion import body_size_px
 from posecore.oks import joints_box
 from posecore.types import Floats, Track
 
-PAUSE = 10  # frames: who are near again so soon have not parted
+PAUSE_S = 1 / 3  # who are near again so soon have not parted
 Frames = NDArray[np.int64]
 Near = dict[tuple[int, int], Frames]  # frames in which two people, by their places in the list, are near each other
 
@@ -47,7 +47,12 @@ def alone(which: int, looks: Looks, near: Near) -> Looks:
     return keep_rows(looks, ~np.isin(looks.frame, near_others(which, near)))
 
 
-def meetings(frames: Frames) -> Iterator[Frames]:
+def meetings(frames: Frames, rate_fps: float) -> Iterator[Frames]:
     """Frames in which two are near, one meeting after the other."""
     if len(frames):
-        yield from np.split(frames, np.flatnonzero(np.diff(frames) > PAUSE) + 1)
+        yield from np.split(frames, np.flatnonzero(np.diff(frames) > frames_in(PAUSE_S, rate_fps)) + 1)
+
+
+def frames_in(time_s: float, rate_fps: float) -> int:
+    """How many frames a time comes to, at least one."""
+    return max(1, round(time_s * rate_fps))

@@ -11,13 +11,13 @@ import numpy as np
 
 from apps.apparent_size import Sizes, sizes_of
 from apps.followed import Looks, keep_rows
-from apps.meetings import PAUSE, Frames, Near, alone, meetings, near_by_pair, near_others
+from apps.meetings import PAUSE_S, Frames, Near, alone, frames_in, meetings, near_by_pair, near_others
 from apps.pace import pace_px_s
 from pose2d.motion import body_size_px
 from posecore.types import Floats, Track
 
 APART, BESIDE = 0.5, 0.3  # sizes of a body: nearer two people meet; nearer clothes may be the other's
-EVERY = 3  # frames between two cuts of a track while somebody near is lost
+EVERY_S = 0.1  # between two cuts of a track while somebody near is lost
 JUMP = 0.15  # sizes of a body that the joints leave their way by, in the median, from which a track may be another's
 
 
@@ -51,7 +51,7 @@ class Piece:
         return int(self.track.frame[self.stop - 1])
 
 
-def cut_tracks(tracks: Sequence[Track], looks: Sequence[Looks]) -> list[Piece]:
+def cut_tracks(tracks: Sequence[Track], looks: Sequence[Looks], rate_fps: float) -> list[Piece]:
     """All tracks in pieces, the first that begins first; a track of somebody who meets nobody is one piece.
 
     Cut is, where people meet, at every gap and jump, and in the frames in which two could have been exchanged without either.
@@ -59,12 +59,12 @@ def cut_tracks(tracks: Sequence[Track], looks: Sequence[Looks]) -> list[Piece]:
     near, beside = near_by_pair(tracks, APART), near_by_pair(tracks, BESIDE)
     pieces: list[Piece] = []
     for which, (track, look) in enumerate(zip(tracks, looks, strict=True)):
-        breaks = _breaks(track, near_others(which, near))
+        breaks = _breaks(track, near_others(which, near), rate_fps)
         worn = alone(which, look, beside)
         crowded = keep_rows(look, ~np.isin(look.frame, worn.frame))
         sizes, size_px = sizes_of(track), float(np.median(body_size_px(track.xy_px)))
         hard = [0, *breaks, len(track.frame)]
-        edges = sorted({*hard, *_crossings(which, tracks, looks, near)})
+        edges = sorted({*hard, *_crossings(which, tracks, looks, near, rate_fps)})
         for start, stop in itertools.pairwise(edges):
             first, end = max(k for k in hard if k <= start), min(k for k in hard if k >= stop)
             seen = [_between(part, track, start, stop).colours for part in (worn, crowded)]
@@ -78,13 +78,13 @@ def _between(item: Any, track: Track, start: int, stop: int) -> Any:
     return keep_rows(item, (item.frame >= track.frame[start]) & (item.frame <= track.frame[stop - 1]))
 
 
-def _breaks(track: Track, crowded: Frames) -> list[int]:
+def _breaks(track: Track, crowded: Frames, rate_fps: float) -> list[int]:
     """Rows before which a track has a gap or jumps, not long before or after somebody was near."""
     if not len(crowded) or len(track.frame) < 2:
         return []
     at = np.minimum(np.searchsorted(crowded, track.frame), len(crowded) - 1)
     away = np.minimum(np.abs(crowded[at] - track.frame), np.abs(crowded[np.maximum(at - 1, 0)] - track.frame))
-    soon = np.flatnonzero(np.minimum(away[1:], away[:-1]) <= PAUSE) + 1
+    soon = np.flatnonzero(np.minimum(away[1:], away[:-1]) <= frames_in(PAUSE_S, rate_fps)) + 1
     gap, widest_px = np.diff(track.frame)[soon - 1] > 1, JUMP * body_size_px(track.xy_px[soon - 1])
     breaks = soon[gap]
     for _ in range(len(soon) + 1):  # whether a row is one depends on those before it alone, so this comes to rest, and soon
@@ -107,10 +107,10 @@ def _strays_px(track: Track, row: Frames, first: Frames) -> Floats:
     return np.where(first < row - 1, until, np.minimum(until, later))
 
 
-def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near: Near) -> list[int]:
+def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near: Near, rate_fps: float) -> list[int]:
     """Rows of a track in which it and another who is near may have been exchanged, or it gone over to him, unseen.
 
-    Every few frames while the other is lost; while both are followed, as often as somebody looked, wherever they are so near
+    Every EVERY_S while the other is lost; while both are followed, as often as somebody looked, wherever they are so near
     that neither would jump; and where they come nearest, if both are followed all through a meeting.
     """
     track, rows = tracks[which], []
@@ -120,10 +120,10 @@ def _crossings(which: int, tracks: Sequence[Track], looks: Sequence[Looks], near
         partner = pair[0] if pair[1] == which else pair[1]
         other = tracks[partner]
         looked = np.union1d(looks[which].frame, looks[partner].frame)
-        for meeting in meetings(frames):
+        for meeting in meetings(frames, rate_fps):
             mine = meeting[np.isin(meeting, track.frame)]
             alike = np.isin(mine, other.frame)
-            rows += np.searchsorted(track.frame, mine[~alike][::EVERY]).tolist()
+            rows += np.searchsorted(track.frame, mine[~alike][:: frames_in(EVERY_S, rate_fps)]).tolist()
             both = mine[alike]
             own, his = (np.searchsorted(t.frame, both) for t in (track, other))
             apart = np.median(np.linalg.norm(track.xy_px[own] - other.xy_px[his], axis=-1), axis=1)

@@ -19,6 +19,7 @@ import numpy as np
 from apps.apparent_size import Sizes, leap
 from apps.clothes import ENOUGH, same_person_odds
 from apps.followed import Looks, apart_px, keep_rows, merged
+from apps.meetings import frames_in
 from apps.pace import pace_px_s
 from apps.pieces import Piece, cut_tracks
 from pose2d.appearance import look_log_odds
@@ -26,12 +27,12 @@ from pose2d.motion import nan_median
 from posecore.stages import Clip
 from posecore.types import Floats, Track
 
-STEP = 0.2  # sizes of a body: a jump so wide from piece to piece weighs as much as a likelihood of e
+STEP, STEP_S = 0.2, 1 / 30  # sizes of a body: a jump so wide in so short a time weighs as much as a likelihood of e
 FARTHEST = 8.0  # in units of e; no jump counts more, for there are outliers
-AHEAD = 5  # frames for which a person's speed is believed
+AHEAD_S = 1 / 6  # for which a person's speed is believed
 CROWDED = 0.25  # what clothes seen in a crowd weigh; they are mostly those of who stands in front
 HYPOTHESES = 30  # kept after every piece
-GLIMPSE = 2  # rows of a stretch that may be nobody's
+GLIMPSE_S = 1 / 15  # length of a stretch that may be nobody's
 NOBODY = -1
 AFTER_END_S = 0.5  # since the end of somebody's own track, in which another's rows may be found to be his
 
@@ -45,7 +46,9 @@ class RelinkSettings:
     size: float = 1.0  # weight of how large people are in the picture; 0 ignores it
     newcomer: float = 3.0  # against a new number while somebody is lost whom it may be; else parts of people become people
     away_s: float = 3.0  # seconds for which a person may be lost before a piece of another track is his; 0 changes nothing
-    glimpse: float = 1.2  # against taking one or two frames between gaps or jumps for nobody's, made of parts of two bodies
+    glimpse: float = (
+        1.2  # against taking rows of 1/15 s, or one, between gaps or jumps for nobody's, made of parts of two bodies
+    )
     looks_min: int = 2  # times that a person must have been seen alone in a piece for his clothes to be known
 
 
@@ -58,7 +61,7 @@ def relink(
     looks: one per track. Everybody keeps the first piece of his own track, or was somebody lost all the time and is left out;
     and nobody is given anything anew long after his own track's end.
     """
-    pieces = cut_tracks(tracks, looks)
+    pieces = cut_tracks(tracks, looks, clip.rate_fps)
     owners = _Linker(pieces, clip, settings).owners(len(tracks)) if settings.away_s > 0 else [p.which for p in pieces]
     out, worn, changes = [], [], []
     for k, track in enumerate(tracks):
@@ -135,7 +138,7 @@ class _Linker:
             costs.append((piece.which, self._settings.newcomer if costs else 0.0))
         shows = len(piece.worn) >= self._settings.looks_min
         out = []
-        if piece.start > 0 and piece.end - piece.first <= GLIMPSE:
+        if piece.start > 0 and piece.end - piece.first <= frames_in(GLIMPSE_S, self._clip.rate_fps):
             cost = hypothesis.cost + self._settings.glimpse
             out.append(_Hypothesis(last, dressed, cost, (hypothesis.owners, NOBODY)))
         for k, cost in costs:
@@ -177,13 +180,13 @@ class _Linker:
 
 
 def jump(one: Piece, other: Piece) -> float:
-    """How far, in the median of the joints, a piece begins from where another leads, over the root of the frames between, for a
-    way that nobody saw may be longer; units of e, FARTHEST at most."""
-    row, gap = one.stop - 1, float(other.first_frame - one.last_frame)
-    away_s = other.track.time_s[other.start] - one.track.time_s[row]
-    ahead_px = one.track.xy_px[row] + away_s * min(AHEAD / gap, 1.0) * _pace_between(one, other)
+    """How far, in the median of the joints, a piece begins from where another leads, over the root of the time between, for a
+    way that nobody saw may be longer; units of e, FARTHEST at most. The same at every frame rate."""
+    row = one.stop - 1
+    away_s = float(other.track.time_s[other.start] - one.track.time_s[row])
+    ahead_px = one.track.xy_px[row] + min(away_s, AHEAD_S) * _pace_between(one, other)
     away_px = apart_px(ahead_px, other.track.xy_px[other.start])
-    return float(min(away_px / (np.sqrt(gap) * STEP * max(one.size_px, other.size_px)), FARTHEST))
+    return float(min(away_px / (np.sqrt(max(away_s / STEP_S, 1.0)) * STEP * max(one.size_px, other.size_px)), FARTHEST))
 
 
 def _pace_between(one: Piece, other: Piece) -> Floats:

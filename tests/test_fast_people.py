@@ -17,6 +17,7 @@ from tests.crossers import BLUE, BODY_PX, CLIP, FRAMES, RATE, RED, dressed, exch
 
 WORN = [dressed(RED), dressed(BLUE, seed=1)]
 SIZE_PX = float(body_size_px(BODY_PX))
+CLIP_30 = replace(CLIP, time_s=np.arange(FRAMES) / 30, rate_fps=30.0)
 
 
 def retimed(track, rate_fps):
@@ -75,9 +76,9 @@ def test_fast_people_seen_now_and_then_keep_every_row(rate_fps):
 
 def side_by_side():
     """Two who stand side by side, nearest in frame 20; the first jumps aside for good, and for a single row in a gap."""
-    one, other = walker(1, 0, 0), walker(2, 0.35 * SIZE_PX, 0)
+    one, other = (retimed(walker(person, px, 0), 30.0) for person, px in ((1, 0.0), (2, 0.3 * SIZE_PX)))
     other.xy_px[..., 0] += np.abs(other.frame - 20)[:, None] / 10
-    aside_px = SIZE_PX * (0.3 * (one.frame >= 30) + 0.4 * (one.frame == 50))
+    aside_px = SIZE_PX * (0.34 * (one.frame >= 30) + 0.4 * (one.frame == 50))
     one = replace(one, xy_px=one.xy_px - aside_px[:, None, None] * [0, 1])
     return [keep_rows(one, (one.frame < 48) | (one.frame > 51) | (one.frame == 50)), other]
 
@@ -87,10 +88,10 @@ def test_tracks_are_cut_and_linked_alike_however_fast_all_move(sizes):
     """What speaks for a change is how somebody leaves his way, and no speed that all have in common."""
     still = side_by_side()
     moving = [replace(t, xy_px=t.xy_px + sizes * SIZE_PX * t.frame[:, None, None] * [1, 0]) for t in still]
-    cuts = [[(p.which, p.start, p.stop, p.first, p.end) for p in cut_tracks(tracks, WORN)] for tracks in (still, moving)]
+    cuts = [[(p.which, p.start, p.stop, p.first, p.end) for p in cut_tracks(tracks, WORN, 30.0)] for tracks in (still, moving)]
     assert cuts[0] == cuts[1]
     assert {first for which, _, _, first, _ in cuts[0] if which == 0} == {0, 30, 48, 49}
-    linked = [relink(tracks, WORN, CLIP, RelinkSettings()) for tracks in (still, moving)]
+    linked = [relink(tracks, WORN, CLIP_30, RelinkSettings()) for tracks in (still, moving)]
     assert linked[0][2] == linked[1][2]
     assert 50 not in linked[0][0][0].frame
     for one, other in zip(linked[0][0], linked[1][0], strict=True):
@@ -102,15 +103,15 @@ def test_who_slides_over_to_another_in_two_steps_is_cut_at_both(sizes):
     one, other = walker(1, 0, sizes * SIZE_PX), walker(2, 0.45 * SIZE_PX, sizes * SIZE_PX)
     aside = np.interp(one.frame, [29, 31], [0.0, 0.4])
     one = replace(one, xy_px=one.xy_px + SIZE_PX * aside[:, None, None] * [1, 0])
-    assert {p.first for p in cut_tracks([one, other], WORN) if p.which == 0} == {0, 30, 31}
+    assert {p.first for p in cut_tracks([one, other], WORN, RATE) if p.which == 0} == {0, 30, 31}
 
 
 def test_a_straight_way_over_a_gap_costs_nothing_if_either_side_or_the_gap_before_tells_the_speed():
     """Frames seen: one and then many, many and then one, and one between two gaps."""
-    other = walker(2, 0, 50, 20)
+    whole, other = (retimed(walker(person, 0, 50, 20 * person), 30.0) for person in (1, 2))
     for seen in ([20, *range(24, 60)], [*range(20, 50), 54], [20, 23, 27]):
-        track = keep_rows(walker(1, 0, 50), np.isin(np.arange(FRAMES), seen))
-        pieces = [p for p in cut_tracks([track, other], WORN) if p.which == 0]
+        track = keep_rows(whole, np.isin(np.arange(FRAMES), seen))
+        pieces = [p for p in cut_tracks([track, other], WORN, 30.0) if p.which == 0]
         gaps = [(a, b) for a, b in itertools.pairwise(pieces) if b.first_frame > a.last_frame + 1]
         assert jump(*gaps[-1]) < 1e-9
     assert len(gaps) == 2

@@ -9,7 +9,7 @@ from apps.apparent_size import leap, sizes_of
 from apps.followed import Looks
 from apps.pieces import cut_tracks
 from apps.relink import clothes_odds, jump
-from tests.crossers import BLUE, FRAMES, RED, dressed, exchanged
+from tests.crossers import BLUE, FRAMES, RATE, RED, dressed, exchanged
 from tests.test_relink import SETTINGS, TRUE, gone, sized, undone
 
 
@@ -32,7 +32,7 @@ def test_no_other_way_to_link_the_pieces_costs_less():
 
 def _likeliest(tracks, looks):
     """Frames by person, of all ways to give the pieces to people that which costs least."""
-    pieces = cut_tracks(tracks, looks)
+    pieces = cut_tracks(tracks, looks, RATE)
     ends_s = [track.time_s[-1] for track in tracks]
 
     def part(piece, until):
