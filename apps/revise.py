@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from apps.clothes import ClothesSettings, rejoin
 from apps.followed import Looks, apart_px, keep_rows, merged
+from apps.pace import pace_px_s
 from apps.relink import RelinkSettings, relink
 from posecore.oks import body_height_px
 from posecore.stages import Clip
 from posecore.types import Track
 
 Floats = NDArray[np.float64]
-PACE, PACE_S = 4, 0.5  # rows, and seconds at most, over which somebody's speed is taken
+LONG_PACE_S, LONGEST_S = 2 / 15, 0.5  # over which somebody's speed is taken where it is believed for long, and at most
 
 
 @dataclass(frozen=True)
@@ -193,11 +194,14 @@ def _strike_beside(
 
 
 def _goes_on(track: Track, row: int, step: int, distance: float) -> list[int]:
-    """The rows after (step 1) or before (-1) a row for as long as the same body is followed: until frames lack or it jumps."""
+    """The rows after (step 1) or before (-1) a row for as long as the same body is followed: until frames lack or it leaves
+    its way by a jump."""
     rows: list[int] = []
+    behind = 0 if step > 0 else len(track.frame) - 1
     while 0 <= row + step < len(track.frame) and track.frame[row + step] - track.frame[row] == step:
-        way_px = apart_px(track.xy_px[row], track.xy_px[row + step])
-        if way_px > distance * body_height_px(track.xy_px[row]):
+        pace = np.median(pace_px_s(track, row, behind), axis=0)
+        way_px = track.xy_px[row] + (track.time_s[row + step] - track.time_s[row]) * pace
+        if apart_px(way_px, track.xy_px[row + step]) > distance * body_height_px(track.xy_px[row]):
             break
         row += step
         rows.append(row)
@@ -214,9 +218,8 @@ def _is_nearer(xy_px: Floats, other_px: Floats, own_px: Floats, distance: float)
 
 def _onward(track: Track, row: int, step: int, time_s: Floats) -> Floats:
     """(n, 21, 2) joints at these times where the way straight on from a row leads, forwards (step 1) or backwards (-1)."""
-    before = int(np.clip(row - step * PACE, 0, len(track.frame) - 1))
-    span_s = track.time_s[row] - track.time_s[before]
-    pace = (track.xy_px[row] - track.xy_px[before]) / span_s if 0 < abs(span_s) <= PACE_S else np.zeros((21, 2))
+    known = np.flatnonzero(np.abs(track.time_s - track.time_s[row]) <= LONGEST_S)
+    pace = pace_px_s(track, row, int(known[0] if step > 0 else known[-1]), LONG_PACE_S)
     return track.xy_px[row] + (time_s - track.time_s[row])[:, None, None] * pace
 
 

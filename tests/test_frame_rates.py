@@ -10,6 +10,7 @@ from apps.followed import Looks, keep_rows
 from apps.meetings import frames_in, meetings
 from apps.pieces import cut_tracks
 from apps.relink import RelinkSettings, jump, relink
+from apps.revise import ReviseSettings, strike_misplaced
 from posecore.stages import Clip
 from tests.crossers import CLIP, exchanged, walker
 
@@ -107,6 +108,30 @@ def test_a_stretch_of_parts_of_two_is_nobody_s_if_it_is_short(rate_fps, long_s, 
     tracks = [keep_rows(one, ~gaps), hidden(other, MET_S - 4 / 15, MET_S + 4 / 15)]
     mended, _, _ = relink(tracks, UNSEEN, clip_at(rate_fps), RelinkSettings())
     assert len(tracks[0].frame) - len(mended[0].frame) == (0 if kept else middle.sum())
+
+
+@pytest.mark.parametrize("rate_fps", RATES_FPS)
+def test_rows_on_somebody_lost_are_struck_for_as_long_at_every_frame_rate(rate_fps):
+    """The second lies on the first, who is lost for good, to the end; both tremble."""
+    rng = np.random.default_rng(6)
+    one, other = (filmed(k, v, rate_fps) for k, v in ((1, 60.0), (2, -60.0)))
+    other = replace(other, xy_px=np.where((other.time_s > 3.0 - 1e-6)[:, None, None], one.xy_px, other.xy_px))
+    for _ in range(8):
+        first, second = (replace(t, xy_px=t.xy_px + rng.normal(0, 1, (len(t.frame), 1, 2))) for t in (one, other))
+        gone = hidden(first, 3.0 - 1 / rate_fps, LONG_S)
+        (_, kept), struck = strike_misplaced([gone, second], ReviseSettings(absence_s=0.5, lost_s=0.4 + 1e-6))
+        assert struck == round(0.4 * rate_fps)
+        np.testing.assert_allclose(kept.time_s[kept.time_s > 3.0 - 1e-6][0], 3.4)
+
+
+@pytest.mark.parametrize("speed_px_s", [60.0, 450.0])
+def test_a_stretch_on_another_goes_as_a_whole_however_fast_he_is(speed_px_s):
+    """He is lost for good; the other lies on him for 0.6 s of it."""
+    one, other = (filmed(k, v, 15.0) for k, v in ((1, speed_px_s), (2, -speed_px_s)))
+    on_him = (other.time_s > 3.0 - 1e-6) & (other.time_s < 3.6 - 1e-6)
+    other = replace(other, xy_px=np.where(on_him[:, None, None], one.xy_px, other.xy_px))
+    (_, kept), _ = strike_misplaced([hidden(one, 3.0 - 1 / 15, LONG_S), other], ReviseSettings())
+    np.testing.assert_array_equal(kept.frame, other.frame[~on_him])
 
 
 def test_more_frames_a_second_of_the_same_picture_make_no_size_surer():
