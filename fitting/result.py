@@ -47,13 +47,22 @@ def to_motion(
 
 
 def sources(measured: Measurements, xy_px: Floats, camera: Camera, outlier: float) -> NDArray[np.uint8]:
-    """(T, 21) where every joint came from. Weak are also joints that are `refused`."""
+    """(T, 21) where every joint came from. Weak are also joints that are `refused`.
+
+    Outside are joints that the fit puts there and those that the network guessed in the black beyond the picture's border.
+    """
     seen = measured.inverse_px > 0
     sure = (measured.score >= WEAK_SCORE) & ~refused(measured, xy_px, outlier)
-    inside = ((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)).all(axis=2)
-    source = np.where(inside, Source.OCCLUDED, Source.OUTSIDE)
-    source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), source)
+    outside = beyond_picture(xy_px, camera) | (seen & beyond_picture(measured.xy_px, camera))
+    source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), Source.OCCLUDED)
+    source = np.where(outside, Source.OUTSIDE, source)
     return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
+
+
+def beyond_picture(xy_px: Floats, camera: Camera) -> NDArray[np.bool_]:
+    """(T, 21) whether pixels (T, 21, 2) lie outside the camera's picture, as those do that are unknown."""
+    inside = (xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)
+    return np.asarray(~inside.all(axis=2))
 
 
 def refused(measured: Measurements, xy_px: Floats, outlier: float) -> NDArray[np.bool_]:
