@@ -47,6 +47,7 @@ class FitSettings:
     stature_sigma: float | None = None  # None: 0.04 for the default stature (0.07 m), 0.006 for a given one
     # what the error bars know besides
     joint_sigma_m: float = 0.03  # how far what a network calls a joint lies from the real one's centre, on two real clips
+    outside_sigma: float = 0.25  # of the way beyond the picture's border: how far off the joints there are, on cut clips
     # gaps
     fill_gap_s: float = 0.5  # shorter absences are bridged, longer ones stay empty
     # solver

@@ -19,7 +19,7 @@ from fitting.lengths import estimate_lengths
 from fitting.measure import expand, pick, present_rows, weigh
 from fitting.result import nobody, to_motion
 from fitting.settings import FitSettings
-from fitting.uncertainty import add_scale
+from fitting.uncertainty import add_outside, add_scale
 from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.scale import STATURE_M, person_scale
@@ -70,8 +70,9 @@ def fit_clip(
     if len(rows) == 0:
         return nobody(track.person, frame, time_s, prior_lengths(height_m))
     problem, pose, sigma, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
-    sigma = add_scale(sigma, place(pose, problem.bone_length_m).xyz_m, *scale_sigma(camera, height_m, settings))
-    sigma = np.hypot(sigma, settings.joint_sigma_m)
+    xyz = place(pose, problem.bone_length_m).xyz_m
+    sigma = add_scale(sigma, xyz, *scale_sigma(camera, height_m, settings))
+    sigma = add_outside(np.hypot(sigma, settings.joint_sigma_m), xyz, camera, settings.outside_sigma)
     return to_motion(track.person, frame, time_s, rows, problem, pose, sigma, report)
 
 

@@ -2,8 +2,9 @@
 
 The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
 with the factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
-length and stature scale the whole scene and are added. CALIBRATION is what the model leaves out (errors that live longer than
-assumed, motion with heavy tails); it was measured on half of the motion capture, see benchmarks/fitting.py.
+length and stature scale the whole scene and are added, and so is what nobody knows of joints beyond the picture. CALIBRATION
+is what the model leaves out (errors that live longer than assumed, motion with heavy tails); it was measured on half of the
+motion capture, see benchmarks/fitting.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from fitting import normal
 from fitting.cholesky import Factor
 from fitting.kinematics import Placed, joint_jacobian
+from posecore.camera import Camera, camera_to_image
 
 Floats = NDArray[np.float64]
 SAMPLES = 32
@@ -43,3 +45,15 @@ def add_scale(sigma_m: Floats, xyz_m: Floats, focal_sigma: float, stature_sigma:
     across = stature_sigma * np.sqrt(np.mean(xyz_m[..., :2] ** 2, axis=-1))
     depth = np.hypot(stature_sigma, focal_sigma) * xyz_m[..., 2]
     return np.hypot(sigma_m, np.stack([across, depth], axis=-1))
+
+
+def add_outside(sigma_m: Floats, xyz_m: Floats, camera: Camera, share: float) -> Floats:
+    """Standard deviations with `share` of each joint's way beyond the picture's border added in quadrature.
+
+    What a network says of joints out there is a guess from what is seen of the body, wrong in all frames alike: the farther
+    from the picture, the worse. The same where a joint is in the picture or behind the camera.
+    """
+    xy_px, last_px = camera_to_image(xyz_m, camera), np.array(camera.size_wh) - 0.5
+    beyond_px = np.nan_to_num(np.linalg.norm(xy_px - np.clip(xy_px, -0.5, last_px), axis=-1))
+    beyond_m = beyond_px * xyz_m[..., 2] / np.mean(camera.focal_px)
+    return np.hypot(sigma_m, share * beyond_m[..., None])
