@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -21,7 +22,7 @@ class Measurements:
     """T rows. xy_px (T, 21, 2) and 1/sigma in 1/px (T, 21); lifted_m (T, 21, 3) in true metres and 1/sigma in 1/m (T, 21, 3).
 
     1/sigma is 0 where a joint was not measured (its value is then 0 too). score (T, 21); joined (T - 1,): whether a row and the
-    next belong to one motion; fresh (T,): the share of a frame that a memory-less prior counts, 30 dt.
+    next belong to one motion; fresh (T,): `fresh_share`.
     """
 
     time_s: Floats
@@ -42,17 +43,25 @@ class Measurements:
         return Measurements(**parts, joined=self.joined[start : stop - 1])
 
 
-def news_share(dt_s: Floats, memory_s: float) -> Floats:
-    """New share of a frame's evidence if errors fade as r = exp(-dt / memory): (1 - r) / (1 + r)."""
-    return np.tanh(0.5 * dt_s / memory_s) if memory_s > 0 else np.ones_like(dt_s)
+def news_share(time_s: Floats, memory_s: float) -> Floats:
+    """(T,) new share of every row's evidence if errors fade as r = exp(-dt / memory).
+
+    These are the row sums of the errors' inverse correlation matrix: the mean of (1 - r) / (1 + r) = tanh(dt / (2 memory)) of
+    the steps before and after the row.
+    """
+    return _beside(time_s, lambda dt_s: np.tanh(0.5 * dt_s / memory_s) if memory_s > 0 else np.ones_like(dt_s))
 
 
-def frame_steps(time_s: Floats) -> Floats:
-    """(T,) seconds for which each row stands: the shorter of its two steps; 1/30 s for a single row."""
-    if len(time_s) < 2:
-        return np.full(len(time_s), 1 / 30)
-    steps = np.diff(time_s)
-    return np.minimum(np.append(steps, np.inf), np.append(np.inf, steps))
+def fresh_share(time_s: Floats) -> Floats:
+    """(T,) share of a frame that a memory-less prior counts in every row: the mean of 30 dt, at most 1, of its two steps."""
+    return _beside(time_s, lambda dt_s: np.minimum(30 * dt_s, 1.0))
+
+
+def _beside(time_s: Floats, share: Callable[[Floats], Floats]) -> Floats:
+    """(T,) mean share of the steps before and after every row. The only step of a first or last row counts as both: with 1
+    beyond the ends, as the correlation has it, single rows would bend a motion's ends. A row alone counts 1."""
+    told = share(np.diff(time_s)) if len(time_s) > 1 else np.ones(1)
+    return 0.5 * (np.append(told[:1], told) + np.append(told, told[-1:]))[: len(time_s)]
 
 
 def _check(track: Track, frame: NDArray, time_s: Floats) -> None:
@@ -82,7 +91,7 @@ def present_rows(measured: Measurements, settings: FitSettings) -> NDArray[np.in
     if len(seen) == 0:
         return seen
     time = measured.time_s
-    short = np.diff(time[seen]) <= settings.fill_gap_s + 1.5 * frame_steps(time).min()
+    short = np.diff(time[seen]) <= settings.fill_gap_s + 1.5 * np.diff(time).min(initial=np.inf)
     filled = [np.arange(a + 1, b) for a, b, ok in zip(seen[:-1], seen[1:], short, strict=True) if ok]
     return np.sort(np.concatenate([seen, *filled]))
 
@@ -102,22 +111,22 @@ def joined(first: Measurements, second: Measurements) -> Measurements:
 
 def weigh(track: Track, height_m: float | None, settings: FitSettings) -> Measurements:
     """The track's rows as measurements: noise from its sigmas, scores and the settings, lengths scaled to the person."""
-    scale, steps = person_scale(height_m), frame_steps(track.time_s)
+    scale, time = person_scale(height_m), track.time_s
     seen = (track.score >= settings.score_floor) & np.isfinite(track.xy_px).all(axis=2)
     known = (track.score >= settings.score_floor) & np.isfinite(track.xyz_m).all(axis=2)
     trust = np.sqrt(np.clip(track.score, settings.score_floor, 1.0))
     sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * body_height_px(track.xy_px)[:, None]) / trust
     sigma_m = np.where(np.isfinite(track.sigma_m), track.sigma_m, 0.1)[:, :, [0, 0, 1]] * settings.lift_sigma * scale
     sigma_m = np.maximum(sigma_m, settings.lift_sigma_floor_m) / trust[..., None]
-    share_px = np.sqrt(news_share(steps, settings.pixel_memory_s))[:, None]
-    share_m = np.sqrt(news_share(steps, settings.lift_memory_s))[:, None, None]
+    share_px = np.sqrt(news_share(time, settings.pixel_memory_s))[:, None]
+    share_m = np.sqrt(news_share(time, settings.lift_memory_s))[:, None, None]
     return Measurements(
-        time_s=track.time_s,
+        time_s=time,
         xy_px=np.where(seen[..., None], track.xy_px, 0.0),
         inverse_px=np.where(seen, share_px / sigma_px, 0.0),
         lifted_m=np.where(known[..., None], track.xyz_m * scale, 0.0),
         inverse_m=np.where(known[..., None], share_m / sigma_m, 0.0),
         score=track.score,
-        joined=np.ones(max(len(steps) - 1, 0), dtype=bool),
-        fresh=30.0 * np.minimum(steps, 1 / 30),
+        joined=np.ones(max(len(time) - 1, 0), dtype=bool),
+        fresh=fresh_share(time),
     )
