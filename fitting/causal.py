@@ -101,7 +101,7 @@ class CausalFitter:
         newest = poses[-1:]
         xyz = self._output(time_s, place(newest, self.bone_length_m).xyz_m[0])
         xy = camera_to_image(xyz, self.camera)
-        source = sources(rows.rows(len(rows) - 1, len(rows)), xy[None], self.camera, self.settings.pixel_outlier)[0]
+        source = sources(rows.rows(len(rows) - 1, len(rows)), xy[None], self.camera)[0]
         return FittedFrame(time_s, xyz, bone_quaternions(newest)[0], xy, source)
 
     def _bridge(self, time_s: float) -> FittedFrame | None:

@@ -40,8 +40,11 @@ class DofTerm:
     columns: NDArray[np.int64]
 
 
-def robust_weight(residual: Floats, scale: float) -> tuple[Floats, Floats]:
-    """Geman-McClure: (loss, weight), both (T, J), of whitened residuals (T, J, r). loss = s c^2 / (s + c^2), s = |r|^2."""
+def robust_weight(residual: Floats, scale: float | Floats) -> tuple[Floats, Floats]:
+    """Geman-McClure: (loss, weight), both (T, J), of whitened residuals (T, J, r). loss = s c^2 / (s + c^2), s = |r|^2.
+
+    The scale c is one for all or (T, 1), one for every row.
+    """
     s = np.sum(residual**2, axis=-1)
     share = 1 / (1 + s / scale**2)
     return s * share, share**2

@@ -107,12 +107,12 @@ def _dof_terms(problem: Problem, pose: Pose) -> list[costs.DofTerm]:
     return priors + [cost(pose, body, limit) for cost in (costs.hinge_limits, costs.cone_limits, costs.twist_limits)]
 
 
-def point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm, float]]:
+def point_terms(problem: Problem, placed: Placed) -> list[tuple[costs.PointTerm, float | Floats]]:
     """Point terms with the scale of their robust loss."""
     m, s, root = problem.measured, problem.settings, load_body().skeleton.root
-    terms = [
-        (costs.ik(placed.xyz_m, root, m.lifted_m, m.inverse_m), s.lift_outlier),
-        (costs.projection(placed.xyz_m, problem.camera, m.xy_px, m.inverse_px), s.pixel_outlier),
+    terms: list[tuple[costs.PointTerm, float | Floats]] = [
+        (costs.ik(placed.xyz_m, root, m.lifted_m, m.inverse_m), m.outlier_m),
+        (costs.projection(placed.xyz_m, problem.camera, m.xy_px, m.inverse_px), m.outlier_px),
     ]
     if problem.floor is not None:
         terms.append((_floor_term(problem, problem.floor, placed), s.floor_outlier))

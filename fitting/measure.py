@@ -22,7 +22,8 @@ class Measurements:
     """T rows. xy_px (T, 21, 2) and 1/sigma in 1/px (T, 21); lifted_m (T, 21, 3) in true metres and 1/sigma in 1/m (T, 21, 3).
 
     1/sigma is 0 where a joint was not measured (its value is then 0 too). score (T, 21); joined (T - 1,): whether a row and the
-    next belong to one motion; fresh (T,): `fresh_share`.
+    next belong to one motion; fresh (T,): `fresh_share`; outlier_px, outlier_m (T, 1): scales of the robust loss
+    of residuals times 1/sigma.
     """
 
     time_s: Floats
@@ -33,6 +34,8 @@ class Measurements:
     score: Floats
     joined: NDArray[np.bool_]
     fresh: Floats
+    outlier_px: Floats
+    outlier_m: Floats
 
     def __len__(self) -> int:
         return len(self.time_s)
@@ -50,6 +53,16 @@ def news_share(time_s: Floats, memory_s: float) -> Floats:
     the steps before and after the row.
     """
     return _beside(time_s, lambda dt_s: np.tanh(0.5 * dt_s / memory_s) if memory_s > 0 else np.ones_like(dt_s))
+
+
+def outlier_scale(outlier: float, news: Floats, memory_s: float) -> Floats:
+    """(T, 1) scale of the robust loss for residuals that carry the root of the rows' `news_share` news (T,).
+
+    It is `outlier` up to 60 frames a second. Above, a row tells less and less anew; the residual of a joint that is off by so
+    much falls with the root of its share, and so must the scale, or the more would be believed the higher the rate.
+    """
+    at_60 = news_share(np.arange(2) / 60, memory_s)[0]
+    return outlier * np.sqrt(np.minimum(news / at_60, 1.0))[:, None]
 
 
 def fresh_share(time_s: Floats) -> Floats:
@@ -118,15 +131,16 @@ def weigh(track: Track, height_m: float | None, settings: FitSettings) -> Measur
     sigma_px = np.hypot(settings.pixel_sigma_px, settings.pixel_sigma_body * body_height_px(track.xy_px)[:, None]) / trust
     sigma_m = np.where(np.isfinite(track.sigma_m), track.sigma_m, 0.1)[:, :, [0, 0, 1]] * settings.lift_sigma * scale
     sigma_m = np.maximum(sigma_m, settings.lift_sigma_floor_m) / trust[..., None]
-    share_px = np.sqrt(news_share(time, settings.pixel_memory_s))[:, None]
-    share_m = np.sqrt(news_share(time, settings.lift_memory_s))[:, None, None]
+    news_px, news_m = (news_share(time, memory_s) for memory_s in (settings.pixel_memory_s, settings.lift_memory_s))
     return Measurements(
         time_s=time,
         xy_px=np.where(seen[..., None], track.xy_px, 0.0),
-        inverse_px=np.where(seen, share_px / sigma_px, 0.0),
+        inverse_px=np.where(seen, np.sqrt(news_px)[:, None] / sigma_px, 0.0),
         lifted_m=np.where(known[..., None], track.xyz_m * scale, 0.0),
-        inverse_m=np.where(known[..., None], share_m / sigma_m, 0.0),
+        inverse_m=np.where(known[..., None], np.sqrt(news_m)[:, None, None] / sigma_m, 0.0),
         score=track.score,
         joined=np.ones(max(len(time) - 1, 0), dtype=bool),
         fresh=fresh_share(time),
+        outlier_px=outlier_scale(settings.pixel_outlier, news_px, settings.pixel_memory_s),
+        outlier_m=outlier_scale(settings.lift_outlier, news_m, settings.lift_memory_s),
     )

@@ -41,18 +41,18 @@ def to_motion(
     xy = camera_to_image(xyz, problem.camera)
     motion.xyz_m[rows], motion.xy_px[rows], motion.sigma_m[rows] = xyz, xy, sigma_m
     motion.quaternion_xyzw[rows] = bone_quaternions(pose)
-    motion.source[rows] = sources(problem.measured, xy, problem.camera, problem.settings.pixel_outlier)
+    motion.source[rows] = sources(problem.measured, xy, problem.camera)
     motion.report.update(report, **figures(problem, xy))
     return motion
 
 
-def sources(measured: Measurements, xy_px: Floats, camera: Camera, outlier: float) -> NDArray[np.uint8]:
+def sources(measured: Measurements, xy_px: Floats, camera: Camera) -> NDArray[np.uint8]:
     """(T, 21) where every joint came from. Weak are also joints that are `refused`.
 
     Outside are joints that the fit puts there and those that the network guessed in the black beyond the picture's border.
     """
     seen = measured.inverse_px > 0
-    sure = (measured.score >= WEAK_SCORE) & ~refused(measured, xy_px, outlier)
+    sure = (measured.score >= WEAK_SCORE) & ~refused(measured, xy_px)
     outside = beyond_picture(xy_px, camera) | (seen & beyond_picture(measured.xy_px, camera))
     source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), Source.OCCLUDED)
     source = np.where(outside, Source.OUTSIDE, source)
@@ -65,10 +65,10 @@ def beyond_picture(xy_px: Floats, camera: Camera) -> NDArray[np.bool_]:
     return np.asarray(~inside.all(axis=2))
 
 
-def refused(measured: Measurements, xy_px: Floats, outlier: float) -> NDArray[np.bool_]:
-    """(T, 21) joints that body and motion do not take where the network saw them: more than `outlier` standard deviations from
-    there three quarters of a joint's say are lost (`costs.robust_weight`). None that is unseen or behind the camera."""
-    return np.asarray(np.linalg.norm(xy_px - measured.xy_px, axis=2) * measured.inverse_px > outlier)
+def refused(measured: Measurements, xy_px: Floats) -> NDArray[np.bool_]:
+    """(T, 21) joints that body and motion do not take where the network saw them: so far from there that three quarters of a
+    joint's say are lost (`costs.robust_weight`). None that is unseen or behind the camera."""
+    return np.asarray(np.linalg.norm(xy_px - measured.xy_px, axis=2) * measured.inverse_px > measured.outlier_px)
 
 
 def figures(problem: Problem, xy_px: Floats) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def figures(problem: Problem, xy_px: Floats) -> dict[str, Any]:
     if len(error):
         p50, p95 = np.nanpercentile(error, [50, 95])
         out |= {"reprojection_p50_px": round(float(p50), 2), "reprojection_p95_px": round(float(p95), 2)}
-        lost = refused(m, xy_px, problem.settings.pixel_outlier)[seen]
+        lost = refused(m, xy_px)[seen]
         out["rejected_joints_percent"] = round(100 * float(np.mean(lost)), 2)
     if problem.resting is not None:
         out["resting_feet_percent"] = round(100 * float(np.mean(problem.resting)), 1) if problem.resting.size else 0.0

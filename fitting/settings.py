@@ -17,7 +17,7 @@ class FitSettings:
     pixel_sigma_px: float = 2.0  # floor, in pixels; raise for blurred or strongly compressed video
     pixel_sigma_body: float = 0.009  # share of the person's height in the image, added in quadrature
     pixel_memory_s: float = 0.06  # errors of a network change with the pose, not with the frame; 0 for independent ones
-    pixel_outlier: float = 2.2  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure)
+    pixel_outlier: float = 2.2  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure), up to 60 fps
     # lifted joints: Track.sigma_m times these
     lift_sigma: float = 1.75  # on real clips the lift errs so much more than it says (80 % intervals hold 45 to 60 %)
     lift_sigma_floor_m: float = 0.02  # no lifted joint is believed more than this, metres

@@ -36,6 +36,8 @@ def random_measurements() -> Measurements:
         score=np.ones(shape),
         joined=np.array([True, True, False, True]),
         fresh=np.full(FRAMES, 0.8),
+        outlier_px=RNG.uniform(2.0, 3.0, (FRAMES, 1)),
+        outlier_m=RNG.uniform(2.0, 3.0, (FRAMES, 1)),
     )
 
 

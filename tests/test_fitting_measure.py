@@ -1,11 +1,16 @@
 """What every row of evidence counts, against the correlation that it is made from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fitting.costs import robust_weight
 from fitting.measure import fresh_share, news_share, weigh
 from fitting.settings import FitSettings
-from tests.people_in_motion import HEIGHT_M, seen, truth
+from fitting.solve import fit_clip
+from posecore.types import Source
+from tests.people_in_motion import BODY, CAMERA, HEIGHT_M, seen, truth
 
 RNG = np.random.default_rng(0)
 TIMES = {
@@ -48,3 +53,28 @@ def test_evidence_at_uneven_times_is_not_thrown_away():
     for alone in (dense, uneven, sparse):
         assert alone.std() < 0.05
     assert 1.2 * weight[0].mean() < weight[1].mean() < weight[2].mean()
+
+
+def test_an_outlier_is_one_at_every_frame_rate_above_60():
+    """What a joint that is off for as long costs and weighs in all is the same, however many rows it is seen in."""
+    settings, off_px, costs = FitSettings(), np.array([5.0, 20.0, 60.0]), []
+    for fps in (30, 60, 120, 240, 1000):
+        time_s = np.arange(20) / fps
+        m = weigh(seen(truth(time_s[:1]).repeat(20, axis=0), time_s), HEIGHT_M, settings)
+        loss, weight = robust_weight(off_px[:, None] * m.inverse_px[:, 0, None, None], m.outlier_px)
+        costs.append(np.concatenate([loss / m.inverse_px[:, :1] ** 2, weight], axis=1))
+        same = [np.allclose(m.outlier_px, settings.pixel_outlier), np.allclose(m.outlier_m, settings.lift_outlier)]
+        assert same == [fps <= 60] * 2
+    for above in costs[2:]:
+        assert np.allclose(above, costs[1], rtol=1e-9)
+    assert (costs[0][:, 3:] < costs[1][:, 3:]).all()
+
+
+def test_a_wrist_seen_off_for_a_while_pulls_no_more_at_a_high_frame_rate():
+    wrist, time_s = BODY.skeleton.index("left_wrist"), np.arange(150) / 240
+    plain = FitSettings(contact=False, floor=False, iterations=4)
+    track, off = seen(truth(time_s, seed=4), time_s), (time_s > 0.15) & (time_s < 0.5)
+    wrong = replace(track, xy_px=track.xy_px + [40.0, 0.0] * (off[:, None] & (np.arange(21) == wrist))[..., None])
+    fooled = fit_clip(wrong, CAMERA, height_m=HEIGHT_M, settings=plain)
+    assert np.linalg.norm(fooled.xy_px - track.xy_px, axis=2)[off, wrist].max() < 6
+    assert (fooled.source[off, wrist] == Source.WEAK).all()
