@@ -21,13 +21,16 @@ LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs ar
 
 @dataclass(frozen=True)
 class Solution:
-    """The pose that was reached and, None if it is not positive definite, the factor of the Gauss-Newton matrix there.
-
-    The factor is that of the last step, whose length was within the tolerance: near enough for error bars.
-    """
+    """The pose that was reached and the Gauss-Newton system there, or where the last step began, whose length was within the
+    tolerance: near enough for error bars."""
 
     pose: Pose
-    factor: Factor | None
+    system: normal.System
+
+    def factor(self) -> Factor | None:
+        """The factor of the system's matrix, for error bars: damping would count as evidence. Damped where the matrix is not
+        positive definite without; None if not even then."""
+        return normal.factor(self.system, 0.0) or normal.factor(self.system, FIRST_DAMPING)
 
 
 def bounded_step(pose: Pose, delta: Floats) -> Pose:
@@ -39,7 +42,7 @@ def descend(problem: Problem, pose: Pose) -> Solution:
     """Levenberg-Marquardt: damping falls tenfold after a step that helps and rises tenfold after one that does not."""
     damping, s, done = FIRST_DAMPING, problem.settings, False
     at = evaluate(problem, pose)
-    system, factor = assemble(at), None
+    system = assemble(at)
     for _ in range(s.iterations):
         factor = normal.factor(system, damping)
         trial = pose if factor is None else bounded_step(pose, normal.newton_step(system, factor))
@@ -52,7 +55,7 @@ def descend(problem: Problem, pose: Pose) -> Solution:
             damping *= 10
         if done or damping > 1e6:
             break
-    return Solution(pose, factor if damping < FIRST_DAMPING else normal.factor(system, 0.0))
+    return Solution(pose, system)
 
 
 def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
@@ -79,5 +82,5 @@ def solve_with_sigma(problem: Problem, pose: Pose) -> tuple[Pose, Floats]:
     for part, rows, core in windows(problem):
         found = descend(part, pose[rows])
         poses.append(found.pose[core])
-        sigmas.append(joint_sigma(found.factor, place(found.pose, problem.bone_length_m))[core])
+        sigmas.append(joint_sigma(found.factor(), place(found.pose, problem.bone_length_m))[core])
     return concatenate(poses), np.concatenate(sigmas)

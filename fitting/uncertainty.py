@@ -21,7 +21,7 @@ from posecore.camera import Camera, camera_to_image
 Floats = NDArray[np.float64]
 SAMPLES = 32
 AVERAGED_FRAMES = 5  # variances of neighbouring frames are averaged: fewer samples do
-CALIBRATION = (0.56, 1.06)  # factors on the standard deviation in the image plane and in depth
+CALIBRATION = (0.55, 1.0)  # factors on the standard deviation in the image plane and in depth
 
 
 def joint_sigma(L: Factor | None, placed: Placed, seed: int = 0) -> Floats:
