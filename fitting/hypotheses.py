@@ -28,8 +28,8 @@ from posecore.oks import body_height_px
 Floats = NDArray[np.float64]
 SIDES = {"arms": ("shoulder", "elbow", "wrist", "hand"), "legs": ("hip", "knee", "ankle", "toe")}
 IMAGE_STEP, BODY_STEP_M, STEP_CAP = 0.08, 0.15, 4.0  # what a joint may move in 1/30 s: share of body height, metres; its cap
-SWITCH_COST, EXCHANGED_COST = 10.0, 0.5  # per change of opinion and per exchanged frame: networks are mostly right
-MARGIN_FRAMES, MOST_TRIALS, GAIN = 12, 12, 8.0
+SWITCH_COST, EXCHANGED_COST = 10.0, 0.5  # per change of opinion and per 1/30 s exchanged: networks are mostly right
+MARGIN_S, MARGIN_FRAMES, MOST_TRIALS, GAIN = 0.2, 12, 12, 8.0  # a trial takes so much of what comes before and next
 TRIAL_STEPS, FIRST_STEPS, LEADERS = 5, 2, 2  # all trials take the first steps, the leaders the rest
 
 
@@ -47,13 +47,14 @@ def _steps(measured: Measurements, first: list[int], second: list[int]) -> Float
     return np.where(measured.joined, total, 0.0)
 
 
-def _cheapest_path(stay: Floats, switch: Floats) -> NDArray[np.bool_]:
-    """(T,) whether the second of two states holds, by Viterbi; stay, switch (T - 1,) cost of keeping and changing the state."""
-    cost, came = np.array([0.0, EXCHANGED_COST]), np.zeros((len(stay), 2), dtype=int)
+def _cheapest_path(stay: Floats, switch: Floats, second: Floats) -> NDArray[np.bool_]:
+    """(T,) whether the second of two states holds, by Viterbi; stay, switch (T - 1,) cost of keeping and changing the state,
+    second (T,) of being in the second one."""
+    cost, came = np.array([0.0, second[0]]), np.zeros((len(stay), 2), dtype=int)
     for t, (a, b) in enumerate(zip(stay, switch, strict=True)):
         options = cost[None, :] + np.array([[a, b], [b, a]])
         came[t] = options.argmin(axis=1)
-        cost = options.min(axis=1) + [0.0, EXCHANGED_COST]
+        cost = options.min(axis=1) + [0.0, second[t + 1]]
     state = np.zeros(len(stay) + 1, dtype=bool)
     state[-1] = cost[1] < cost[0]
     for t in range(len(stay) - 1, -1, -1):
@@ -72,7 +73,7 @@ def settle_sides(measured: Measurements) -> tuple[Measurements, dict[str, int]]:
         left, right = (skeleton.indices([f"{side}_{part}" for part in parts]) for side in ("left", "right"))
         stay = _steps(measured, left, left) + _steps(measured, right, right)
         switch = _steps(measured, left, right) + _steps(measured, right, left) + SWITCH_COST
-        rows = np.flatnonzero(_cheapest_path(stay, switch))
+        rows = np.flatnonzero(_cheapest_path(stay, switch, EXCHANGED_COST * measured.fresh))
         report[pair] = len(rows)
         for array in values.values():
             array[rows[:, None], left + right] = array[rows[:, None], right + left]
@@ -145,6 +146,12 @@ def _bridged(pose: Pose, limb: str, rows: slice) -> Pose:
     return Pose(pose.root_m, balls, angles)
 
 
+def _with_margins(a: int, b: int, count: int, rate: float) -> tuple[int, int]:
+    """First and last + 1 of `count` rows for a trial of the rows a .. b - 1."""
+    margin = max(round(MARGIN_S * rate), MARGIN_FRAMES)
+    return max(a - margin, 0), min(b + margin, count)
+
+
 def settle_limbs(problem: Problem, pose: Pose) -> tuple[Pose, list[dict[str, Any]]]:
     """The pose with limbs put on the cheaper side of the picture, and what was changed: limb, how, time, energy saved."""
     if len(pose) < 5:
@@ -153,7 +160,7 @@ def settle_limbs(problem: Problem, pose: Pose) -> tuple[Pose, list[dict[str, Any
     found = [(*s, limb) for limb, energy in limb_energy(problem, pose).items() for s in suspicious(energy, rate)]
     changed = []
     for _, a, b, limb in sorted(found, reverse=True)[: MOST_TRIALS + len(pose) // 1000]:
-        first, last = max(a - MARGIN_FRAMES, 0), min(b + MARGIN_FRAMES, len(pose))
+        first, last = _with_margins(a, b, len(pose), rate)
         part, here, rows = problem.rows(first, last), pose[first:last], slice(a - first, b - first)
         trials = [("as it was", here), ("bridged", _bridged(here, limb, rows))]
         for bones in ((True, True), (False, True), (True, False)):

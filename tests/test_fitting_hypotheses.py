@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from fitting import rotation
 from fitting.descent import solve
 from fitting.energy import Problem
-from fitting.hypotheses import settle_limbs, settle_sides
+from fitting.hypotheses import _with_margins, settle_limbs, settle_sides
 from fitting.kinematics import place
 from fitting.measure import weigh
 from fitting.settings import FitSettings
@@ -30,6 +31,18 @@ def test_exchanged_legs_are_put_right_and_counted():
     assert report == {"arms": 0, "legs": 20}
     assert np.array_equal(mended.xy_px, good.xy_px)
     assert np.array_equal(mended.lifted_m, good.lifted_m)
+
+
+@pytest.mark.parametrize("fps", [30, 60, 240])
+def test_legs_exchanged_for_most_of_a_second_are_put_right_at_every_frame_rate(fps):
+    time_s = np.arange(2 * fps) / fps
+    good, wrong = weigh(seen(truth(time_s, seed=4), time_s), HEIGHT_M, SETTINGS), (time_s > 0.6) & (time_s < 1.5)
+    order = np.where(wrong[:, None], LEGS[4:] + LEGS[:4], LEGS)
+    xy, xyz = good.xy_px.copy(), good.lifted_m.copy()
+    xy[:, LEGS], xyz[:, LEGS] = (np.take_along_axis(a, order[..., None], axis=1) for a in (xy, xyz))
+    mended, report = settle_sides(replace(good, xy_px=xy, lifted_m=xyz))
+    assert report == {"arms": 0, "legs": wrong.sum()}
+    assert np.array_equal(mended.xy_px, good.xy_px)
 
 
 def test_a_healthy_track_is_left_alone():
@@ -98,3 +111,10 @@ def test_the_whole_fit_gives_a_second_opinion_on_limbs(monkeypatch):
     assert right.report["settled_limbs"] == []
     assert [entry["limb"] for entry in mended.report["settled_limbs"]] == ["left_arm"]
     assert mpjpe_mm(mended.xyz_m[25:37], right.xyz_m[25:37], None) < 5
+
+
+@pytest.mark.parametrize("fps", [25.0, 59.94, 240.0])
+def test_trials_know_a_fifth_of_a_second_on_both_sides_at_every_frame_rate(fps):
+    first, last = _with_margins(500, 520, 1000, fps)
+    assert 500 - first == last - 520 == max(12, round(0.2 * fps))
+    assert _with_margins(3, 995, 1000, fps) == (0, 1000)
