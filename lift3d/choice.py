@@ -5,6 +5,9 @@ up on the same leg. A body shows otherwise: two joints rarely share a place, and
 next. So the places of a pair of limbs are chosen together, by a shortest path over time (Viterbi 1967), with the cost
 
     -log score of the places  +  SHARED for two joints of a pair in one place  +  min((way / step)^2, CAP) for each joint's way.
+
+What a network takes for the better place lives for a while, in however many frames: above 60 frames a second the first two
+terms count by time, 60 dt, so that the third, which is paid where places change, keeps its weight.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ LIMBS = (("elbow", "wrist", "hand"), ("knee", "ankle", "toe"))  # the last goes 
 STEP = 0.08  # what a joint may move in 1/30 s, of the person's height in the picture
 NEAR = 0.08  # of that height: nearer joints share a place
 SHARED, CAP = 2.0, 4.0  # nats; a joint that jumps costs no more than CAP
+FULL_HZ = 60  # up to this rate every frame's own cost counts in full
 GAP_S = 0.2  # rows further apart do not bind each other
 LOWEST, FORBIDDEN = 1e-3, 1e6  # score below which a place is none, and what it costs to go there
 
@@ -66,6 +70,7 @@ def _cheapest(xy: Floats, score: Floats, time_s: Floats) -> NDArray[np.bool_]:
     places = np.nan_to_num(xy)[:, index, states]  # (T, 16, 4, 2)
     own = np.where(score > LOWEST, -np.log(np.maximum(score, LOWEST)), FORBIDDEN)[:, index, states].sum(axis=2)
     own += SHARED * (np.linalg.norm(places[:, :, :2] - places[:, :, 2:], axis=3) < NEAR).sum(axis=2)
+    own *= np.minimum(FULL_HZ * np.diff(time_s, prepend=-np.inf), 1.0)[:, None]
     step = STEP * np.maximum(30 * np.diff(time_s), 1.0)
     bound = np.diff(time_s) <= GAP_S
     total, came = own[0], np.zeros((len(own), len(states)), dtype=int)
