@@ -15,6 +15,13 @@ from posecore.camera import Camera, image_to_ray
 Floats = NDArray[np.float64]
 CALM_S = 0.08  # standard deviation of the average over time
 STRAIGHT = 0.2  # sine of the bend below which a limb does not tell where its hinge points
+Pairs = tuple[tuple[str, str], ...]
+# joints from and to that show which way is up and which is left: the pelvis' own ones first, the chest's own ones last
+UP: Pairs = (("pelvis", "spine"), ("pelvis", "neck"), ("spine", "neck"))
+LEFT: Pairs = (
+    *(("right_hip", "left_hip"), ("pelvis", "left_hip"), ("right_hip", "pelvis")),
+    *(("right_shoulder", "left_shoulder"), ("neck", "left_shoulder"), ("right_shoulder", "neck")),
+)
 
 
 def root_positions(lifted_m: Floats, xy_px: Floats, weight: Floats, camera: Camera, rounds: int = 5) -> Floats:
@@ -79,14 +86,13 @@ def limb_turn(parent: Floats, upper: Floats, lower: Floats, rest: Floats, axis: 
 
 def start_pose(measured: Measurements, camera: Camera) -> Pose:
     """A pose for every row from the lifted joints and the image; rows without measurements take their neighbours'."""
-    joint = load_body().skeleton.index
     known = measured.inverse_m[..., 0] > 0
     lifted = _completed(measured.lifted_m, known)
-    smooth = _calm(lifted, measured)
-    if not known[:, [joint("left_hip"), joint("right_hip"), joint("spine")]].any(axis=0).all():
+    trunk = _trunk(_calm(lifted, measured), np.asarray(known.any(axis=0)))
+    if trunk is None:
         pose = rest_pose(len(measured))
     else:
-        pose = _pose_of(smooth)
+        pose = _pose_of(_calm(lifted, measured), *trunk)
         pose.ball[:] = rotation.nearest(_calm(pose.ball, measured))
     root = root_positions(lifted, measured.xy_px, np.where(measured.inverse_px > 0, measured.score, 0.0), camera)
     good = np.isfinite(root).all(axis=1) & (root[:, 2] > 0.3) & (root[:, 2] < 100.0)
@@ -104,16 +110,34 @@ def _completed(lifted_m: Floats, known: NDArray[np.bool_]) -> Floats:
     return out
 
 
-def _pose_of(lifted: Floats) -> Pose:
-    """Rotations of (T, 21, 3) root-relative joints, limb by limb from the trunk."""
+def _trunk(lifted: Floats, seen: NDArray[np.bool_]) -> tuple[Floats, Floats] | None:
+    """(T, 3, 3) turns of pelvis and chest by root-relative joints (T, 21, 3), of which `seen` (21,) were known in some row.
+
+    Each by its own joints, else by those of the other; None where not even they tell which way is up and which is left.
+    """
+    index, there = load_body().skeleton.index, seen.copy()
+    there[load_body().skeleton.root] = True
+
+    def along(pairs: Pairs) -> Floats | None:
+        found = ((index(a), index(b)) for a, b in pairs)
+        return next((lifted[:, b] - lifted[:, a] for a, b in found if there[a] and there[b]), None)
+
+    turns = []
+    for up, left in ((UP, LEFT), (UP[::-1], LEFT[3:] + LEFT[:3])):
+        y, x = along(up), along(left)
+        if x is None or y is None:
+            return None
+        turns.append(_turn(np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0]), y, x))
+    return turns[0], turns[1]
+
+
+def _pose_of(lifted: Floats, pelvis: Floats, chest: Floats) -> Pose:
+    """Rotations of (T, 21, 3) root-relative joints, limb by limb from the trunk with turns pelvis, chest (T, 3, 3)."""
     body, joint = load_body(), load_body().skeleton.index
     at = {name: lifted[:, j] for j, name in enumerate(body.skeleton.joints)}
     pose = rest_pose(len(lifted))
     hinge = {(h.joint, h.name): i for i, h in enumerate(body.hinges)}
     ball = {b.joint: i for i, b in enumerate(body.balls)}
-    up, left = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    pelvis = _turn(up, left, at["spine"] - at["pelvis"], at["left_hip"] - at["right_hip"])
-    chest = _turn(up, left, at["neck"] - at["spine"], at["left_shoulder"] - at["right_shoulder"])
     pose.ball[:, 0], pose.ball[:, ball[joint("neck")]] = pelvis, np.swapaxes(pelvis, 1, 2) @ chest
     for side in ("left", "right"):
         for parent, a, b, c in ((chest, "shoulder", "elbow", "wrist"), (pelvis, "hip", "knee", "ankle")):
