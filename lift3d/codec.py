@@ -18,7 +18,7 @@ HEAT_SIGMA_CELLS = 1.0
 GAUSSIAN_MASS = 2 * np.pi * HEAT_SIGMA_CELLS**2  # of a Gaussian of height 1: what turns a softmax map into VNect's heat map
 READ_POWER = 1.5  # of a heat map under which location maps are averaged: far, low places count less (docs/lifting.md)
 SCORE_RADIUS = 2  # cells around the peak whose mass is the confidence
-OPINION, OPINION_FLOOR = 0.35, 0.05  # say of another network's heat maps, and what of theirs is noise (docs/lifting.md)
+OPINION, OPINION_FLOOR = 0.3, 0.05  # say of another network's heat maps, and what of theirs is noise (docs/lifting.md)
 
 
 def to_cells(xy_px: NDArray) -> NDArray[np.float64]:

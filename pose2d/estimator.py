@@ -23,7 +23,7 @@ from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Detection2D, Floats
 from posecore.weights import load_weights
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v9.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v10.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
 HEIGHTS_PX = (368, 208)
 NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps

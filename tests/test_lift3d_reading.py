@@ -36,8 +36,8 @@ def test_locations_are_the_mean_under_the_sharpened_heat_map():
 
 
 def slow_pool(heat, other):
-    """One heat map h after another network's d had its say: h (d + 0.05)^0.35, normalised anew, cell by cell."""
-    said = [[h * (d + 0.05) ** 0.35 for h, d in zip(*rows, strict=True)] for rows in zip(heat, other, strict=True)]
+    """One heat map h after another network's d had its say: h (d + 0.05)^0.3, normalised anew, cell by cell."""
+    said = [[h * (d + 0.05) ** 0.3 for h, d in zip(*rows, strict=True)] for rows in zip(heat, other, strict=True)]
     return np.array(said) / sum(map(sum, said))
 
 
