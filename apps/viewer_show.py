@@ -18,6 +18,7 @@ from apps.viewer_player import KEY_C, KEY_ESC, KEY_R, KEY_T, Player
 from apps.viewer_stage import TRAIL_ROWS, Renderer, Viewer
 from posecore.camera import world_to_camera
 from posecore.errors import InputError
+from posecore.timestamps import usual_step_s
 
 if TYPE_CHECKING:
     from apps.viewer_open3d import Open3DRenderer
@@ -45,8 +46,8 @@ class ResultShow:
 
     @property
     def rate_fps(self) -> float:
-        """Mean frame rate."""
-        return 1 / float(np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0
+        """Frames a second as they usually follow each other."""
+        return 1 / usual_step_s(self.time_s)
 
     def frame_all(
         self, azimuth_deg: float = 45.0, elevation_deg: float = 14.0, with_camera: bool = False, around: bool = False
