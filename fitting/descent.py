@@ -15,22 +15,24 @@ from fitting.kinematics import Pose, concatenate, place, step
 from fitting.uncertainty import joint_sigma
 
 Floats = NDArray[np.float64]
-FIRST_DAMPING = 1e-3
+FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-7
+NEGLIGIBLE_DAMPING = 1e-5  # leaves error bars in depth about 0.1 % too small at 30 frames a second, 1 % at 60, an eighth at 240
 LONGEST_STEP = 0.4  # metres or radians per iteration: longer ones wind limbs around
 
 
 @dataclass(frozen=True)
 class Solution:
     """The pose that was reached and the Gauss-Newton system there, or where the last step began, whose length was within the
-    tolerance: near enough for error bars."""
+    tolerance: near enough for error bars; hardly_damped: the last step's factor, if its damping is negligible."""
 
     pose: Pose
     system: normal.System
+    hardly_damped: Factor | None
 
     def factor(self) -> Factor | None:
         """The factor of the system's matrix, for error bars: damping would count as evidence. Damped where the matrix is not
         positive definite without; None if not even then."""
-        return normal.factor(self.system, 0.0) or normal.factor(self.system, FIRST_DAMPING)
+        return self.hardly_damped or normal.factor(self.system, 0.0) or normal.factor(self.system, FIRST_DAMPING)
 
 
 def bounded_step(pose: Pose, delta: Floats) -> Pose:
@@ -40,7 +42,7 @@ def bounded_step(pose: Pose, delta: Floats) -> Pose:
 
 def descend(problem: Problem, pose: Pose) -> Solution:
     """Levenberg-Marquardt: damping falls tenfold after a step that helps and rises tenfold after one that does not."""
-    damping, s, done = FIRST_DAMPING, problem.settings, False
+    damping, s, done, last = FIRST_DAMPING, problem.settings, False, None
     at = evaluate(problem, pose)
     system = assemble(at)
     for _ in range(s.iterations):
@@ -49,13 +51,14 @@ def descend(problem: Problem, pose: Pose) -> Solution:
         there = evaluate(problem, trial)
         if there.energy < at.energy:
             done = at.energy - there.energy < s.tolerance * at.energy
-            pose, at, damping = trial, there, max(damping / 10, 1e-7)
+            last = factor if damping < 1.01 * NEGLIGIBLE_DAMPING else None
+            pose, at, damping = trial, there, max(damping / 10, LEAST_DAMPING)
             system = system if done else assemble(at)
         else:
             damping *= 10
         if done or damping > 1e6:
             break
-    return Solution(pose, system)
+    return Solution(pose, system, last)
 
 
 def windows(problem: Problem) -> Iterator[tuple[Problem, slice, slice]]:
@@ -78,9 +81,11 @@ def solve(problem: Problem, pose: Pose) -> Pose:
 
 def solve_with_sigma(problem: Problem, pose: Pose) -> tuple[Pose, Floats]:
     """The same, and the joints' standard deviations (T, 21, 2) in metres in the image plane and in depth; NaN if unknown."""
-    poses, sigmas = [], []
-    for part, rows, core in windows(problem):
-        found = descend(part, pose[rows])
-        poses.append(found.pose[core])
-        sigmas.append(joint_sigma(found.factor(), place(found.pose, problem.bone_length_m))[core])
-    return concatenate(poses), np.concatenate(sigmas)
+    parts = [(*_with_sigma(part, pose[rows]), core) for part, rows, core in windows(problem)]
+    return concatenate([found[core] for found, _, core in parts]), np.concatenate([sigma[core] for _, sigma, core in parts])
+
+
+def _with_sigma(problem: Problem, pose: Pose) -> tuple[Pose, Floats]:
+    """`solve_with_sigma` of one window, whose matrices are let go of before the next one's are made."""
+    found = descend(problem, pose)
+    return found.pose, joint_sigma(found.factor(), place(found.pose, problem.bone_length_m))
