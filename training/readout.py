@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from torch import Tensor, nn
+from torch import nn
+from torch.utils.data import default_collate
 
 from backbones.runtime import load_into, to_input
 from lift3d.codec import LOGIT_GAIN, READ_POWER
@@ -34,9 +35,9 @@ from posecore.config import override_from_file, override_from_words, to_dict
 from posecore.errors import ConfigError, PoseError
 from posecore.skeleton import load_skeleton
 from posecore.weights import Weights, load_weights, save_weights
-from training.augment import AugmentConfig
 from training.cards import without_folders
 from training.lift_data import lift_target, make_example
+from training.lift_eval import STILL
 from training.lift_task import LiftTask
 from training.loop import Batch
 from training.runs import LiftRun, crop_samples, lift_lessons
@@ -119,6 +120,14 @@ def likely(row: NDArray, A: NDArray, off_m: NDArray, share: NDArray) -> tuple[fl
     return float(share @ (unlikely + log_b)), A.T @ (share * inside * (1 - unlikely))
 
 
+def rows_of(network: nn.Module, joint: int) -> NDArray[np.float64]:
+    """(6, C + 1): a joint's rows of the last layer, see `answers`."""
+    weight, bias = (
+        p.detach().double().numpy().reshape(MAPS_PER_JOINT, JOINTS, -1) for p in last_layer(network)[1].parameters()
+    )
+    return np.column_stack([weight[:, joint], bias[:, joint]])
+
+
 def learn_anew(network: nn.Module, joints: list[int], readings: Readings) -> None:
     """Set the joints' rows of the last layer, but for those of their heat maps, in place. ConfigError for untold joints."""
     layer = last_layer(network)[1]
@@ -129,7 +138,7 @@ def learn_anew(network: nn.Module, joints: list[int], readings: Readings) -> Non
         inputs, xyz_m, trust = readings.inputs[:, k], readings.xyz_m[:, k], readings.trust[:, k]
         if not trust.any():
             raise ConfigError(f"no crop tells where '{VNECT.joints[joint]}' is in 3D; leave it out or give data that do")
-        rows = np.column_stack([weight[:, joint].double().numpy(), bias[:, joint].double().numpy()])
+        rows = rows_of(network, joint)
         rows[XYZ] = places(inputs, xyz_m, trust, rows[XYZ])
         off_m = np.abs(answers(inputs, rows[XYZ]) - xyz_m)
         across, depth = off_m[:, :2].mean(axis=1), off_m[:, 2]
@@ -139,13 +148,9 @@ def learn_anew(network: nn.Module, joints: list[int], readings: Readings) -> Non
 
 def errors_mm(network: nn.Module, readings: Readings, joints: list[int]) -> NDArray[np.float64]:
     """(K,) mean distances of the joints whose 3D is trusted."""
-    layer = last_layer(network)[1]
-    assert layer.bias is not None
-    weight, bias = (p.detach().double().numpy().reshape(MAPS_PER_JOINT, JOINTS, -1) for p in (layer.weight, layer.bias))
     out = []
     for k, joint in enumerate(joints):
-        rows = np.column_stack([weight[XYZ, joint], bias[XYZ, joint]])
-        off = np.linalg.norm(answers(readings.inputs[:, k], rows) - readings.xyz_m[:, k], axis=1)
+        off = np.linalg.norm(answers(readings.inputs[:, k], rows_of(network, joint)[XYZ]) - readings.xyz_m[:, k], axis=1)
         out.append(1000 * np.average(off, weights=readings.trust[:, k] > 0) if readings.trust[:, k].any() else np.nan)
     return np.array(out)
 
@@ -153,9 +158,8 @@ def errors_mm(network: nn.Module, readings: Readings, joints: list[int]) -> NDAr
 def plain(samples: list[Sample], size_px: int) -> Iterable[Batch]:
     """Crops as they are, one by one."""
     for sample in samples:
-        example = make_example(sample, size_px, None, AugmentConfig(upright=0.0))
-        target: dict[str, Any] = {"rgb": example.rgb, **lift_target(example.person, size_px)}
-        yield {name: Tensor(value)[None] if name != "rgb" else torch.from_numpy(value)[None] for name, value in target.items()}
+        example = make_example(sample, size_px, None, STILL)
+        yield default_collate([{"rgb": example.rgb, **lift_target(example.person, size_px)}])
 
 
 def make_anew(loaded: Weights, run: LiftRun, root: Path, joints: list[int], workers: int) -> tuple[nn.Module, dict[str, Any]]:
