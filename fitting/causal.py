@@ -18,7 +18,7 @@ from fitting.descent import bounded_step
 from fitting.energy import Problem, linearise
 from fitting.initial import start_pose
 from fitting.kinematics import Pose, bone_quaternions, concatenate, place
-from fitting.measure import Measurements, joined, weigh
+from fitting.measure import Measurements, doubt_outside, joined, weigh
 from fitting.result import sources
 from fitting.settings import FitSettings
 from fitting.smoothing import OneEuro
@@ -142,4 +142,5 @@ class CausalFitter:
         times = np.array([*before, time_s])
         frames = np.arange(len(times))
         rows = [np.repeat(a[None], len(times), axis=0) for a in (xy, np.nan_to_num(pose.score), xyz, pose.sigma_m)]
-        return weigh(Track(0, frames, times, *rows), self.height_m, self.settings).rows(len(times) - 1, len(times))
+        weighed = weigh(Track(0, frames, times, *rows), self.height_m, self.settings).rows(len(times) - 1, len(times))
+        return doubt_outside(weighed, self.camera, self.settings.pixel_outside)

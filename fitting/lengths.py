@@ -75,12 +75,23 @@ def _prior(s: Floats, member: Floats, length: Floats, body: Body) -> tuple[float
     return float(np.sum((s / spread) ** 2) + error**2), matrix, s / spread**2 + slope * error
 
 
+def posterior(told: Floats, prior: Floats, lasting: Floats) -> Floats:
+    """(G, G) covariance of the log lengths from two informations: what the clip told, and what was known before.
+
+    The clip errs besides by `lasting` (G,), relative and in all frames alike, so that no number of frames makes it surer:
+    prior + (told^-1 + diag(lasting)^2)^-1, written for `told` that may be singular.
+    """
+    believed = told @ np.linalg.inv(np.eye(len(prior)) + lasting[:, None] ** 2 * told)
+    return np.asarray(np.linalg.inv(prior + believed))
+
+
 def estimate_lengths(problem: Problem, pose: Pose, rounds: int = 8) -> tuple[Floats, Floats]:
     """(21,) bone lengths in metres and (21,) their relative standard deviations, starting from the problem's lengths."""
     body, rows = load_body(), stretch_rows(len(pose))
     member, start = groups(load_body()), problem.bone_length_m
     part, pose = replace(problem, measured=pick(problem.measured, rows), resting=None, floor=None), pose[rows]
-    s, covariance = np.zeros(len(member)), np.diag((member @ body.spread / member.sum(axis=1)) ** 2)
+    lasting = np.sqrt(2) * problem.settings.joint_sigma_m / (member @ start / member.sum(axis=1))  # of a bone's two ends
+    s, covariance = np.zeros(len(member)), np.linalg.inv(_prior(np.zeros(len(member)), member, start, body)[1])
     energy, system = linearise(part, pose)
     energy += _prior(s, member, start, body)[0]
     for _ in range(rounds):
@@ -91,8 +102,8 @@ def estimate_lengths(problem: Problem, pose: Pose, rounds: int = 8) -> tuple[Flo
         _, P, p = _prior(s, member, start, body)
         columns = np.concatenate([system.gradient[..., None], B], axis=2)
         solved, columns = (a.reshape(-1, 1 + len(member)) for a in (L.solve(columns), columns))
-        reduced = C + P - columns[:, 1:].T @ solved[:, 1:]
-        ds = np.linalg.solve(reduced, columns[:, 1:].T @ solved[:, 0] - c - p)
+        told = C - columns[:, 1:].T @ solved[:, 1:]
+        ds = np.linalg.solve(told + P, columns[:, 1:].T @ solved[:, 0] - c - p)
         delta = -(solved[:, 0] + solved[:, 1:] @ ds).reshape(system.gradient.shape)
         trial_part = replace(part, bone_length_m=start * np.exp((s + ds) @ member))
         trial = step(pose, delta)
@@ -101,7 +112,7 @@ def estimate_lengths(problem: Problem, pose: Pose, rounds: int = 8) -> tuple[Flo
         if lower >= energy:
             break
         done = energy - lower < 1e-4 * energy
-        s, part, pose, system, energy, covariance = s + ds, trial_part, trial, trial_system, lower, np.linalg.inv(reduced)
+        s, part, pose, system, energy, covariance = s + ds, trial_part, trial, trial_system, lower, posterior(told, P, lasting)
         if done:
             break
     return part.bone_length_m, np.sqrt(np.diag(covariance)) @ member

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fitting.settings import FitSettings
+from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.oks import body_height_px
 from posecore.scale import person_scale
@@ -68,6 +69,14 @@ def outlier_scale(outlier: float, news: Floats, memory_s: float) -> Floats:
 def fresh_share(time_s: Floats) -> Floats:
     """(T,) share of a frame that a memory-less prior counts in every row: the mean of 30 dt, at most 1, of its two steps."""
     return _beside(time_s, lambda dt_s: np.minimum(30 * dt_s, 1.0))
+
+
+def doubt_outside(measured: Measurements, camera: Camera, share: float) -> Measurements:
+    """The measurements with `share` of the way beyond the picture's border added to the standard deviation of every joint that
+    a network saw out there: it guesses from what is in the picture, and wrong in all frames alike."""
+    last_px = np.array(camera.size_wh) - 0.5
+    beyond_px = np.linalg.norm(measured.xy_px - np.clip(measured.xy_px, -0.5, last_px), axis=-1)
+    return replace(measured, inverse_px=measured.inverse_px / np.hypot(1.0, share * beyond_px * measured.inverse_px))
 
 
 def _beside(time_s: Floats, share: Callable[[Floats], Floats]) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fitting.energy import Problem
 from fitting.kinematics import Pose, bone_quaternions, place
 from fitting.measure import Measurements
-from posecore.camera import Camera, camera_to_image
+from posecore.camera import Camera, beyond_picture, camera_to_image
 from posecore.types import Motion, Source
 
 Floats = NDArray[np.float64]
@@ -57,12 +57,6 @@ def sources(measured: Measurements, xy_px: Floats, camera: Camera) -> NDArray[np
     source = np.where(seen, np.where(sure, Source.MEASURED, Source.WEAK), Source.OCCLUDED)
     source = np.where(outside, Source.OUTSIDE, source)
     return np.where(seen.any(axis=1, keepdims=True), source, Source.FILLED).astype(np.uint8)
-
-
-def beyond_picture(xy_px: Floats, camera: Camera) -> NDArray[np.bool_]:
-    """(T, 21) whether pixels (T, 21, 2) lie outside the camera's picture, as those do that are unknown."""
-    inside = (xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)
-    return np.asarray(~inside.all(axis=2))
 
 
 def refused(measured: Measurements, xy_px: Floats) -> NDArray[np.bool_]:

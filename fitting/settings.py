@@ -18,6 +18,7 @@ class FitSettings:
     pixel_sigma_body: float = 0.009  # share of the person's height in the image, added in quadrature
     pixel_memory_s: float = 0.06  # errors of a network change with the pose, not with the frame; 0 for independent ones
     pixel_outlier: float = 2.2  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure), up to 60 fps
+    pixel_outside: float = 2.5  # 2D joints beyond the picture's border are guesses: their standard deviation, of the way beyond
     # lifted joints: Track.sigma_m times these
     lift_sigma: float = 1.75  # on real clips the lift errs so much more than it says (80 % intervals hold 45 to 60 %)
     lift_sigma_floor_m: float = 0.02  # no lifted joint is believed more than this, metres

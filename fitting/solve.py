@@ -16,10 +16,10 @@ from fitting.hypotheses import settle_limbs, settle_sides
 from fitting.initial import start_pose
 from fitting.kinematics import Pose, place
 from fitting.lengths import estimate_lengths
-from fitting.measure import expand, pick, present_rows, weigh
+from fitting.measure import doubt_outside, expand, pick, present_rows, weigh
 from fitting.result import nobody, to_motion
 from fitting.settings import FitSettings
-from fitting.uncertainty import add_outside, add_scale
+from fitting.uncertainty import add_centres, add_outside, add_scale
 from posecore.camera import Camera
 from posecore.errors import InputError
 from posecore.scale import STATURE_M, person_scale
@@ -65,14 +65,14 @@ def fit_clip(
     time_s = track.time_s if time_s is None else np.asarray(time_s, dtype=np.float64)
     if track.score.shape[1] != len(load_body().skeleton):
         raise InputError(f"fit: expected {len(load_body().skeleton)} joints, the track has {track.score.shape[1]}")
-    every = weigh(expand(track, frame, time_s), height_m, settings)
+    every = doubt_outside(weigh(expand(track, frame, time_s), height_m, settings), camera, settings.pixel_outside)
     rows = present_rows(every, settings)
     if len(rows) == 0:
         return nobody(track.person, frame, time_s, prior_lengths(height_m))
     problem, pose, sigma, report = fit(Problem(pick(every, rows), camera, prior_lengths(height_m), settings))
     xyz = place(pose, problem.bone_length_m).xyz_m
     sigma = add_scale(sigma, xyz, *scale_sigma(camera, height_m, settings))
-    sigma = add_outside(np.hypot(sigma, settings.joint_sigma_m), xyz, camera, settings.outside_sigma)
+    sigma = add_outside(add_centres(sigma, xyz, camera, settings.joint_sigma_m), xyz, camera, settings.outside_sigma)
     return to_motion(track.person, frame, time_s, rows, problem, pose, sigma, report)
 
 

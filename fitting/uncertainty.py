@@ -2,7 +2,8 @@
 
 The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
 with the factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
-length and stature scale the whole scene and are added, and so is what nobody knows of joints beyond the picture. CALIBRATION
+length and stature scale the whole scene and are added, and so is what lasts: where networks see the centre of a joint, and what
+nobody knows of joints beyond the picture. CALIBRATION
 is what the model leaves out (errors that live longer than assumed, motion with heavy tails); it was measured on half of the
 motion capture, see benchmarks/fitting.py.
 """
@@ -16,11 +17,12 @@ from scipy.ndimage import uniform_filter1d
 from fitting import normal
 from fitting.cholesky import Factor
 from fitting.kinematics import Placed, joint_jacobian
-from posecore.camera import Camera, camera_to_image
+from posecore.camera import Camera, beyond_picture, camera_to_image
 
 Floats = NDArray[np.float64]
 SAMPLES = 32
 AVERAGED_FRAMES = 5  # variances of neighbouring frames are averaged: fewer samples do
+LEAST_SIZE_M = 0.1  # of whom hardly a joint is in the picture
 CALIBRATION = (0.55, 1.0)  # factors on the standard deviation in the image plane and in depth
 
 
@@ -45,6 +47,20 @@ def add_scale(sigma_m: Floats, xyz_m: Floats, focal_sigma: float, stature_sigma:
     across = stature_sigma * np.sqrt(np.mean(xyz_m[..., :2] ** 2, axis=-1))
     depth = np.hypot(stature_sigma, focal_sigma) * xyz_m[..., 2]
     return np.hypot(sigma_m, np.stack([across, depth], axis=-1))
+
+
+def add_centres(sigma_m: Floats, xyz_m: Floats, camera: Camera, joint_sigma_m: float) -> Floats:
+    """Standard deviations with what a network calls a joint lying `joint_sigma_m` from the real one's centre, for good.
+
+    Every joint is off by so much itself. And somebody is as near as he looks large: joints in the picture that lie r from their
+    middle, across the view, tell his size to joint_sigma_m / sqrt(sum r^2) of it, so half a body tells it worse.
+    """
+    inside = ~beyond_picture(camera_to_image(xyz_m, camera), camera)[..., None]
+    count = np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    away = inside * (xyz_m[..., :2] - np.sum(inside * xyz_m[..., :2], axis=1, keepdims=True) / count)
+    size_m = np.maximum(np.sqrt(np.sum(away**2, axis=(1, 2))), LEAST_SIZE_M)[:, None]
+    depth = joint_sigma_m * np.hypot(1.0, xyz_m[..., 2] / size_m)
+    return np.hypot(sigma_m, np.stack([np.full_like(depth, joint_sigma_m), depth], axis=-1))
 
 
 def add_outside(sigma_m: Floats, xyz_m: Floats, camera: Camera, share: float) -> Floats:

@@ -122,6 +122,12 @@ def camera_to_image(xyz_m: ArrayLike, camera: Camera) -> NDArray[np.float64]:
     return xy @ camera.K_px[:2, :2].T + camera.K_px[:2, 2]
 
 
+def beyond_picture(xy_px: NDArray[np.float64], camera: Camera) -> NDArray[np.bool_]:
+    """(T, 21) whether pixels (T, 21, 2) lie outside the camera's picture, as those do that are unknown."""
+    inside = (xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)
+    return np.asarray(~inside.all(axis=2))
+
+
 def image_to_ray(xy_px: ArrayLike, camera: Camera) -> NDArray[np.float64]:
     """(..., 2) pixels to (..., 3) viewing rays (x/z, y/z, 1), lens distortion removed as far as `undistorted_reach_px`."""
     xy = np.asarray(xy_px, dtype=np.float64)

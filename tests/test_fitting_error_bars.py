@@ -7,6 +7,8 @@ import pytest
 
 from fitting.settings import FitSettings
 from fitting.solve import ASSUMED_STATURE_SIGMA, GIVEN_STATURE_SIGMA, fit_clip
+from fitting.uncertainty import add_centres
+from posecore.camera import camera_to_image
 from posecore.oks import body_height_px
 from posecore.scale import DEFAULT_HEIGHT_M
 from tests.people_in_motion import CAMERA, HEIGHT_M, seen, truth
@@ -61,3 +63,22 @@ def test_a_stature_that_is_not_known_widens_depth_and_width_by_its_share():
     x, y, z = np.moveaxis(known.xyz_m, -1, 0)
     gained = unknown.sigma_m**2 - known.sigma_m**2
     np.testing.assert_allclose(gained, more * np.stack([(x**2 + y**2) / 2, z**2], axis=-1), rtol=1e-9)
+
+
+def test_of_half_a_body_the_distance_is_less_sure():
+    """Joints within r of their middle tell the size to joint_sigma_m / sqrt(sum r^2); what is cut off tells nothing."""
+    close, xyz = replace(CAMERA, size_wh=(1280, 360)), truth(TIME)
+    whole, cut = (add_centres(np.zeros((len(TIME), 21, 2)), xyz, camera, 0.03) for camera in (CAMERA, close))
+    np.testing.assert_array_equal(whole[..., 0], 0.03)
+    np.testing.assert_array_equal(cut[..., 0], 0.03)
+    inside = camera_to_image(xyz, close)[..., 1] < 359.5
+    assert 0.3 < inside.mean() < 0.7
+    for t, joints in enumerate(inside):
+        size_m = np.sqrt(xyz[t, joints, :2].var(axis=0).sum() * joints.sum())
+        np.testing.assert_allclose(cut[t, :, 1], 0.03 * np.hypot(1, xyz[t, :, 2] / size_m), rtol=1e-9)
+    assert (cut[..., 1] > 1.3 * whole[..., 1]).all()
+
+
+def test_error_bars_stay_finite_where_hardly_a_joint_is_in_the_picture():
+    away = truth(TIME) + [30.0, 0.0, 0.0]
+    assert np.isfinite(add_centres(np.zeros((len(TIME), 21, 2)), away, CAMERA, 0.03)).all()

@@ -200,7 +200,11 @@ def test_unknown_stature_and_lens_widen_depth_but_not_the_picture(noisy, fitted)
 def test_error_bars_know_that_a_network_s_joints_are_not_quite_the_real_ones(noisy, fitted):
     bare = fit_clip(noisy, CAMERA, height_m=HEIGHT_M, settings=replace(NO_FLOOR, joint_sigma_m=0.0))
     assert np.array_equal(bare.xyz_m, fitted.xyz_m)
-    assert np.allclose(fitted.sigma_m**2 - bare.sigma_m**2, NO_FLOOR.joint_sigma_m**2, atol=1e-12)
+    more = fitted.sigma_m**2 - bare.sigma_m**2
+    assert np.allclose(more[..., 0], NO_FLOOR.joint_sigma_m**2, atol=1e-12)
+    for t, xyz in enumerate(fitted.xyz_m):  # all in the picture, so the depth is off by what they tell of the size
+        size_m = np.sqrt(sum(float(np.sum((joint - xyz.mean(axis=0))[:2] ** 2)) for joint in xyz))
+        assert np.allclose(more[t, :, 1], NO_FLOOR.joint_sigma_m**2 * (1 + (xyz[:, 2] / size_m) ** 2), rtol=1e-6)
 
 
 def test_joint_angles_are_the_body_s_own_and_do_not_wrap(fitted):
