@@ -11,7 +11,7 @@ import pytest
 from posecore.errors import InputError
 from posecore.skeleton import halves, load_skeleton
 from posecore.types import Crop
-from training import cutouts
+from training import cutouts, people
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity, warp
 from training.lift_data import lift_target, make_example, person_crop
 from training.lift_eval import evaluate_lift
@@ -182,6 +182,14 @@ def test_people_are_read_by_split_with_unknown_joints_and_unknown_depth(tmp_path
     assert person.trust[LABELS.index("left_ankle")] == 1
     assert person.trust_xyz.max() == 1
     assert val.people[0].trust_xyz.max() == 0
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_train_photos_that_are_val_photos_too_are_not_trained_on(tmp_path, monkeypatch, split):
+    write_people(tmp_path / "people")
+    before = [sample.key for sample in load_people(tmp_path / "people", split)]
+    monkeypatch.setattr(people, "VAL_TWINS", {"a.jpg", "b.jpg"})
+    assert [sample.key for sample in load_people(tmp_path / "people", split)] == ([] if split == "train" else before)
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
