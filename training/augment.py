@@ -19,6 +19,7 @@ class AugmentConfig:
 
     upright: float = 0.0  # the lifter's: share whose crop turns with the body, as a tracker's does (posecore.crop.upright_turn)
     half: float = 0.0  # share of crops and of people in scenes that show the upper or the lower half of the body alone
+    cut: float = 0.0  # the lifter's: share of whole bodies that a picture's border cuts off, black beyond it (training.border)
     rotation_sd_deg: float = 15.0  # normal, cut at 2.5 sd
     upside_down: float = 0.03  # share turned by any angle
     scale_sd: float = 0.13  # of the logarithm of the crop's side; the detector's: of close-ups

@@ -21,6 +21,7 @@ from training.augment import (
     similarity,
     warp,
 )
+from training.border import cut_off
 from training.company import Surroundings, set_in
 from training.cutouts import LEAST_SHOWN, alpha_of, soft_alpha
 from training.layers import replace_layers
@@ -61,7 +62,7 @@ class LiftExample:
     """One crop (S, S, 3) uint8 with its person in crop pixels.
 
     Of others only is told where they may show: the boxes (K, 4) of the picture's own, crowds and those too small to be learnt
-    among them; the pixels (S, S) of those set into it.
+    among them; the pixels (S, S) of those set into it, and those beyond a border that was drawn.
     """
 
     rgb: NDArray[np.uint8]
@@ -107,6 +108,9 @@ def make_example(
         if chances.elsewhere or chances.company:
             rgb, moved, set_in_px = set_in(rgb, moved, _alpha(sample, which, matrix, size_px), around, rng, chances)
         rgb = change_picture(rgb, rng, config)
+        if config.cut and half is None and rng.random() < config.cut:
+            rgb, moved, beyond_px = cut_off(rgb, moved, matrix[:, 1], rng)
+            set_in_px = beyond_px if set_in_px is None else beyond_px | set_in_px
     return LiftExample(rgb, moved, _other_boxes(sample, which, matrix), set_in_px)
 
 
