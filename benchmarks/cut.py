@@ -1,0 +1,147 @@
+"""How well are people read whom the picture's border cuts off? `python -m benchmarks.cut CLIP.mp4 ... [--set NAME=VALUE]`
+
+Rendered clips of one person (`apps/render.py clip`), each with its truth beside it, are cut at the pelvis, the knees, the
+shanks and, at the pelvis, from one side; the camera and the stature are told. Per cut: how far off the pelvis is in depth, all
+joints in the camera's frame and about the pelvis, those in the picture about the neck, and how much of the errors in depth
+the intervals hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from apps.pipeline import Networks, load_networks, observe
+from apps.settings import Settings
+from apps.truth import Truth, read_truth
+from fitting.solve import fit_clip
+from posecore.camera import Camera, beyond_picture, camera_to_image
+from posecore.config import override_from_words
+from posecore.errors import PoseError
+from posecore.skeleton import load_skeleton
+from posecore.types import Motion
+from posecore.video import VideoReader, VideoWriter
+
+VNECT = load_skeleton("vnect21")
+CUTS = ("not", "pelvis", "knees", "shanks", "side")
+SHARES = (0.5, 0.8, 0.95)
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Of one clip: off_m (T, 21, 3) in the camera's axes, sigma_z_m and inside (T, 21): in depth, and in the picture."""
+
+    off_m: Floats
+    sigma_z_m: Floats
+    inside: NDArray[np.bool_]
+
+
+def border(xy_px: Floats, cut: str, size_wh: tuple[int, int]) -> tuple[int, int]:
+    """Width and height, even, of the part of the picture that is left for a person (T, 21, 2)."""
+    width, height = size_wh
+    middle = {name: np.median(xy_px[:, VNECT.indices(joints)], axis=(0, 1)) for name, joints in _JOINTS.items()}
+    if cut == "side":
+        width = int(middle["pelvis"][0])
+    elif cut != "not":
+        height = int(middle[cut][1])
+    return max(width - width % 2, 64), max(height - height % 2, 64)
+
+
+_JOINTS = {
+    "pelvis": ["pelvis"],
+    "knees": ["left_knee", "right_knee"],
+    "shanks": ["left_knee", "right_knee", "left_ankle", "right_ankle"],
+}
+
+
+def cut_clip(clip: Path, size_wh: tuple[int, int], path: Path, step: int) -> None:
+    """Write every `step`th frame's upper left part of this size."""
+    width, height = size_wh
+    with VideoWriter(path, size_wh, 30 / step, crf=10) as writer:
+        for frame in VideoReader(clip):
+            if frame.index % step == 0:
+                writer.write(np.ascontiguousarray(frame.rgb[:height, :width]), frame.time_s)
+
+
+def measure(clip: Path, cut: str, networks: Networks, settings: Settings, step: int) -> Errors | None:
+    """One cut of one clip, of the person seen longest; None if nobody is found."""
+    truth, K_px = read_truth(clip.with_suffix(".truth.npz")), np.load(clip.with_suffix(".truth.npz"))["K_px"]
+    size_wh = border(truth.xy_px[0], cut, VideoReader(clip).size_wh)
+    camera = Camera(K_px.astype(np.float64), size_wh, source="truth")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cut.mp4"
+        cut_clip(clip, size_wh, path, step)
+        observed = observe(VideoReader(path), networks, camera, settings, quiet=True)
+    if not observed.tracks:
+        return None
+    track = max(observed.tracks, key=lambda t: len(t.frame))
+    motion = fit_clip(track, camera, height_m=float(truth.stature_m[0]), settings=settings.fit)
+    return errors(motion, truth, camera, step)
+
+
+def errors(motion: Motion, truth: Truth, camera: Camera, step: int) -> Errors:
+    """A motion, every `step`th frame of the clip, against the only person of the truth."""
+    off_m = motion.xyz_m - truth.xyz_m[0, motion.frame * step]
+    inside = ~beyond_picture(camera_to_image(motion.xyz_m, camera), camera)
+    return Errors(off_m, motion.sigma_m[..., 1], inside)
+
+
+def summary(parts: Sequence[Errors]) -> dict[str, float]:
+    """Means over clips; errors in mm, intervals in percent of the joints in and outside the picture."""
+    root, neck = VNECT.root, VNECT.index("neck")
+
+    def mean(values: Sequence[Floats]) -> float:
+        return 1000 * float(np.mean([np.mean(v) for v in values]))
+
+    out = {
+        "pelvis_z": mean([np.abs(p.off_m[:, root, 2].mean(keepdims=True)) for p in parts]),
+        "too_far": mean([p.off_m[:, root, 2] for p in parts]),
+        "all": mean([np.linalg.norm(p.off_m, axis=-1) for p in parts]),
+        "about_pelvis": mean([np.linalg.norm(p.off_m - p.off_m[:, [root]], axis=-1) for p in parts]),
+        "seen_about_neck": mean([np.linalg.norm(p.off_m - p.off_m[:, [neck]], axis=-1)[p.inside] for p in parts]),
+    }
+    for where in ("inside", "outside"):
+        ratio = np.concatenate([_ratio(p)[p.inside == (where == "inside")] for p in parts])
+        if len(ratio):
+            out |= {f"{where}_{round(100 * s)}": 100 * float(np.mean(ratio < norm.ppf((1 + s) / 2))) for s in SHARES}
+    return out
+
+
+def _ratio(part: Errors) -> Floats:
+    return np.abs(part.off_m[..., 2]) / part.sigma_z_m
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print; 0 done, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="cut", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="rendered clips, their truth beside them")
+    parser.add_argument("--step", type=int, default=3, help="take every so many frames of the clip (default 3: 10 a second)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for video3d")
+    options = parser.parse_args(arguments)
+    try:
+        settings = override_from_words(Settings(), options.set)
+        for clip in options.clips:
+            read_truth(clip.with_suffix(".truth.npz"))
+        networks = load_networks(settings)
+        for cut in CUTS:
+            found = [measure(clip, cut, networks, settings, options.step) for clip in options.clips]
+            parts = [part for part in found if part is not None]
+            figures = summary(parts) if parts else {}
+            print(f"{cut:7} {len(parts)} of {len(found)}", *(f"{k} {v:.0f}" for k, v in figures.items()), sep="  ", flush=True)
+    except PoseError as error:
+        print(f"cut: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
