@@ -4,7 +4,7 @@ A camera file is YAML or JSON:
 
     K: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]   # pixels; or fx, fy, cx, cy one by one
     distortion: [k1, k2, p1, p2, k3]           # optional, OpenCV's order
-    width: 1920                                # size of the calibrated picture; optional if it is the clip's
+    width: 1920                                # size of the calibrated picture; may be left out if it is the clip's
     height: 1080
     crop_offset_px: [4, 0]                     # only if the clip is a cut-out: where its upper left pixel lies in that picture
 
@@ -41,6 +41,8 @@ from posecore.types import Floats, Track
 _KNOWN = {"K", "fx", "fy", "cx", "cy", "distortion", "width", "height", "crop_offset_px", "source", "vertical_fov_deg"}
 _SEEN_SCORE = 0.1  # joints from which the centre of a crop is taken
 _ASPECT_TOLERANCE = 0.005  # relative; encoders round sizes to multiples of 2 or 16
+_ANOTHER_SIZE = 1.3  # cx, cy so many times the middle of the clip's picture, in both axes alike, speak for another size
+_ALIKE = 0.05  # relative; the middle of a lens lies so near the middle of its picture
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,23 @@ def read_camera(path: Path, size_wh: tuple[int, int]) -> Camera:
         K = _for_clip(path, K, calibrated, size_wh, raw.get("crop_offset_px"))
     elif "crop_offset_px" in raw:
         raise InputError(f"{path}: crop_offset_px needs width and height of the calibrated picture")
-    return _undistortable(path, Camera(K, size_wh, distortion, _source(path, raw)))
+    doubt = "" if "width" in raw else _doubt(path, K, size_wh)
+    return _undistortable(path, Camera(K, size_wh, distortion, _source(path, raw) + doubt))
+
+
+def _doubt(path: Path, K: NDArray[np.float64], size_wh: tuple[int, int]) -> str:
+    """Of a file that does not tell its picture's size: words for the source if cx, cy fit a larger or smaller picture than
+    the clip's. InputError if they lie outside that; who means it gives the clip's own width and height."""
+    clip_wh, centre_px = np.array(size_wh, dtype=np.float64), K[:2, 2]
+    if (abs(centre_px - 0.5 * (clip_wh - 1)) >= 0.5 * clip_wh).any():
+        raise InputError(
+            f"{path}: cx, cy = {centre_px[0]:g}, {centre_px[1]:g} lie outside the clip's {_size(clip_wh)}; "
+            "add width and height of the calibrated picture"
+        )
+    times = (centre_px + 0.5) / (0.5 * clip_wh)
+    if abs(np.log(times)).min() < np.log(_ANOTHER_SIZE) or abs(times[0] / times[1] - 1) > _ALIKE:
+        return ""
+    return f", whose cx, cy fit a picture of about {_size(np.round(2 * centre_px + 1))}: if it was that, add width and height"
 
 
 def _undistortable(path: Path, camera: Camera) -> Camera:

@@ -108,6 +108,26 @@ def test_bad_files_are_refused_in_one_line(tmp_path, values, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("values", [{"K": K}, {"fx": 1000, "cx": 640, "cy": 200}, {"fx": 1000, "cx": 300, "cy": -0.6}])
+def test_a_principal_point_outside_the_clip_asks_for_the_calibrated_size(tmp_path, values):
+    """It had been taken for the clip's own, and people were put elsewhere."""
+    path = write(tmp_path, values)
+    with pytest.raises(
+        InputError, match=r"camera\.yaml: cx, cy = .* lie outside the clip's 640 x 360; add width and height of"
+    ):
+        read_camera(path, (640, 360))
+    told = read_camera(write(tmp_path, {**values, "width": 640, "height": 360}), (640, 360))
+    assert told.source == "camera file camera.yaml", "who tells the clip's own size means it"
+
+
+def test_a_principal_point_of_another_size_inside_the_clip_is_told(tmp_path):
+    told = ", whose cx, cy fit a picture of about 1920 x 1080: if it was that, add width and height"
+    other = {"fx": 1400, "cx": 959.5, "cy": 539.5}
+    assert read_camera(write(tmp_path, other), (1280, 720)).source == f"camera file camera.yaml{told}"
+    for cx, cy in ((800, 359.5), (900, 300), (639.5 * 1.25, 359.5 * 1.25), (639.5, 359.5)):  # shifted lenses, cut-outs
+        assert read_camera(write(tmp_path, {"fx": 1400, "cx": cx, "cy": cy}), (1280, 720)).source == "camera file camera.yaml"
+
+
 def test_turning_a_track_is_what_the_other_camera_s_lift_had_given():
     rng = np.random.default_rng(0)
     old, new = camera_from_fov((640, 480), 54, "old"), camera_from_fov((640, 480), 40, "new")
