@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     lift.add_argument("--company", action="store_true", help="others of the photos stand behind and in front; for people")
     lift.add_argument("--second-opinion", action="store_true", help="with the detector's say in where limbs are, as in a clip")
     pose2sim = commands.add_parser("pose2sim", help="two real clips with 3D truth")
-    pose2sim.add_argument("--height", type=float, help="the man's stature in metres; default: an average adult")
+    pose2sim.add_argument("--height", type=float, help="the man's stature in metres; default 1.70")
     pose2sim.add_argument("--set", dest="words", action="append", default=[], metavar="NAME=VALUE", help="as for video3d")
     for command in (lift, pose2sim):
         command.add_argument("--data", type=Path, required=True, help="folder of the set")

@@ -23,6 +23,7 @@ from posecore import results, stages
 from posecore.camera import Camera
 from posecore.config import to_dict
 from posecore.errors import InputError
+from posecore.scale import stature, stature_in_words
 from posecore.stages import Clip
 from posecore.types import Frame, Motion, Pose3D, Track
 from posecore.video import VideoReader, VideoWriter
@@ -63,19 +64,21 @@ class Observed:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run found: folder written, persons' numbers, count of frames, where the camera came from, warnings."""
+    """What a run found: folder written, persons' numbers, count of frames, where the camera came from, the stature that people
+    count with in words, warnings."""
 
     folder: Path
     persons: tuple[int, ...]
     frames: int
     camera: str
+    stature: str
     warnings: tuple[str, ...]
 
     def line(self) -> str:
         """One line for the user."""
         people = _count(len(self.persons), "person", "people")
         frames, noted = _count(self.frames, "frame", "frames"), _count(len(self.warnings), "warning", "warnings")
-        return f"{self.folder}: {people} in {frames}, {noted}; camera: {self.camera}"
+        return f"{self.folder}: {people} in {frames}, {noted}; camera: {self.camera}; stature: {self.stature}"
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -181,7 +184,8 @@ def finish(observed: Observed, camera: Camera, folder: Path, settings: Settings,
             write_overlay(new / results.OVERLAY, film, motions, quiet)
         elif not settings.output.overlay:
             (folder / results.OVERLAY).unlink(missing_ok=True)  # an older run's would not fit the new tables
-    return Summary(folder, tuple(m.person for m in motions), len(clip.time_s), camera.source, warnings)
+    height = stature_in_words(*stature(settings.people.height_m))
+    return Summary(folder, tuple(m.person for m in motions), len(clip.time_s), camera.source, height, warnings)
 
 
 def _film(clip_path: Path | None, folder: Path, settings: Settings) -> tuple[Path | None, list[str]]:
@@ -261,6 +265,7 @@ def describe(observed: Observed, camera: Camera, folder: Path, settings: Setting
             "warnings": list(observed.warnings),
         },
         "camera": results.camera_to_dict(camera),
+        "people": dict(zip(("stature_m", "source"), stature(settings.people.height_m), strict=True)),
         "weights": observed.weights,
         "versions": versions(),
         "warnings": list(warnings),

@@ -25,6 +25,7 @@ from apps.report_figures import (
 from apps.result_folder import Result
 from apps.viewer_picture import shrunk
 from apps.viewer_stage import person_colour
+from posecore.scale import stature_in_words
 from posecore.skeleton import load_skeleton
 from posecore.video import VideoReader
 
@@ -88,7 +89,7 @@ def _camera_card(result: Result, what_if: tuple[float, ...]) -> str:
     fx, fy = camera.focal_px
     own = round(camera.vertical_fov_deg, 1)
     used = f"{own:.1f}° vertically, f = {fx:.0f} × {fy:.0f} px, {camera.size_wh[0]} × {camera.size_wh[1]} px"
-    text = f"<p><b>{used}</b><br>from: {html.escape(camera.source)}</p>"
+    text = f"<p><b>{used}</b><br>from: {html.escape(camera.source)}</p>{_stature_line(result)}"
     if not np.isfinite(depth):
         return text
     band = depth_band(depth, camera, tuple(sorted({*TYPICAL_FOVS_DEG, *what_if, own})))
@@ -101,6 +102,16 @@ def _camera_card(result: Result, what_if: tuple[float, ...]) -> str:
         f"{text}<p>Median distance with it: {depth:.2f} m; with other lenses the same pictures mean {band[-1][1]:.2f} to "
         f"{band[0][1]:.2f} m.</p><table><tr><th>if the vertical field of view is</th><th>people are at</th></tr>{rows}</table>"
     )
+
+
+def _stature_line(result: Result) -> str:
+    """What the people's size rests on; nothing for a result of a version that did not tell."""
+    told = result.config.get("people") or {}
+    try:
+        words = stature_in_words(float(told["stature_m"]), str(told["source"]))
+    except (TypeError, KeyError, ValueError):
+        return ""
+    return f"<p>Stature of the people: {html.escape(words)}; all lengths and distances go with it.</p>"
 
 
 def _look_table(result: Result) -> str:

@@ -39,7 +39,7 @@ class WeightsSettings:
 class PeopleSettings:
     """Whose motion is wanted, and what is known of them."""
 
-    height_m: float | None = None  # stature in metres of every person; null assumes an average adult
+    height_m: float | None = None  # stature in metres of every person; null is 1.70 m, assumed and said so
     people: int | None = None  # keep this many, those seen longest and largest; null keeps all
     person: int | None = None  # keep only the person of this number; null keeps all
 

@@ -2,8 +2,8 @@
 
     python examples/01_one_image.py photo.jpg
 
-Shows the two networks without video, tracking or fit. A single picture has no scale: the lift's metres are those of an average
-adult, about the pelvis.
+Shows the two networks without video, tracking or fit. A single picture has no scale: the lift's metres, about the
+pelvis, are those of an adult of 1.62 m (docs/conventions.md, "Scale of the lift"), whoever is seen.
 """
 
 import sys

@@ -38,7 +38,10 @@ def test_a_clip_becomes_a_folder_beside_it_and_one_line(clip, tmp_path, capsys):
     assert video3d.main([str(clip), *QUICK]) == 0
     out = capsys.readouterr()
     folder = tmp_path / "clip_pose3d"
-    assert out.out == f"{folder}: 1 person in 20 frames, no warnings; camera: assumed 54 degrees vertically\n"
+    assert (
+        out.out
+        == f"{folder}: 1 person in 20 frames, no warnings; camera: assumed 54 degrees vertically; stature: 1.70 m, assumed\n"
+    )
     assert out.err == ""  # no progress line without a terminal
     names = {path.name for path in folder.iterdir()}
     assert names == {results.JOINTS_3D, results.JOINTS_2D, results.TRACKS, results.MOTIONS, results.CONFIG}
@@ -119,7 +122,9 @@ def test_refit_with_another_height_scales_the_world(clip, tmp_path):
     assert refit.main([str(folder), "-q", "--height", "1.8"]) == 0
     large = results.read_joints3d(folder / results.JOINTS_3D).xyz_m
     np.testing.assert_allclose(large, small * 1.8 / 1.6, atol=0.01)
-    assert results.read_config(folder / results.CONFIG)["settings"]["people"]["height_m"] == 1.8
+    config = results.read_config(folder / results.CONFIG)
+    assert config["settings"]["people"]["height_m"] == 1.8
+    assert config["people"] == {"stature_m": 1.8, "source": "given"}
 
 
 def test_refit_with_another_field_of_view_is_a_run_with_it(clip, tmp_path):

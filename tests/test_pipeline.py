@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from apps.pipeline import run_clip, select
+from apps.report_page import report_html
+from apps.result_folder import load_result
 from apps.settings import CutSettings, OutputSettings, PeopleSettings, Settings
 from fitting.settings import FitSettings
 from posecore import results, stages
@@ -189,6 +191,15 @@ def test_config_says_what_was_done(two_people, tmp_path):
     assert config["weights"]["pose2d"]["sha256"] == "0"
     assert config["clip"]["path"] == "../clip.mp4"
     assert config["versions"]["numpy"] == np.__version__
+
+
+def test_an_assumed_stature_is_written_and_told(two_people, tmp_path):
+    summary = run(two_people, tmp_path)
+    config = results.read_config(tmp_path / "out" / results.CONFIG)
+    assert config["people"] == {"stature_m": 1.7, "source": "assumed"}
+    assert config["settings"]["people"]["height_m"] is None, "which is what a refit starts from"
+    assert summary.line().endswith("; camera: assumed 54 degrees vertically; stature: 1.70 m, assumed")
+    assert "Stature of the people: 1.70 m, assumed;" in report_html(load_result(tmp_path / "out"))
 
 
 def test_no_frame_is_kept(two_people):
