@@ -8,8 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from apps.camera_choice import choose_camera
+from apps.refit import BEFORE_THE_FIT
+from apps.result_folder import camera_from_dict
+from posecore.config import known_to, override
 from posecore.errors import InputError, MissingDependencyError, PoseError
 from posecore.results import CONFIG, MOTIONS, read_config, whole_file
 from posecore.stages import read_motions
@@ -86,20 +92,45 @@ def lift_locally(
 
     for job in jobs:
         if job.is_done:
-            yield skipped(job)
+            yield skipped(job, settings)
             continue
         networks = networks or load_networks(settings)
         yield lift(job, settings, networks, quiet)
 
 
-def skipped(job: Job) -> Outcome:
-    """What the result folder of a clip that was lifted before tells: a table of a resumed batch is whole. Failed if damaged."""
+def skipped(job: Job, settings: Settings) -> Outcome:
+    """What the result folder of a clip that was lifted before tells: a table of a resumed batch is whole. Failed if damaged.
+
+    The note says so if these settings would give another result.
+    """
     try:
         config, motions = read_config(job.folder / CONFIG), read_motions(job.folder / MOTIONS)
+        note = "; ".join([_done_before(config, settings), *map(str, config.get("warnings") or [])])
     except PoseError as error:
         return Outcome(job.clip.name, "failed", note=_told(error))
-    note = "; ".join(["done before", *map(str, config.get("warnings") or [])])
     return Outcome(job.clip.name, "skipped", len(motions), (config.get("clip") or {}).get("frames"), note=note)
+
+
+def _done_before(config: dict[str, Any], settings: Settings) -> str:
+    """'done before', and which groups of settings were others then, those of the output apart. PoseError."""
+    from apps.settings import Settings
+
+    then = override(Settings(), known_to(Settings(), config.get("settings") or {}))  # an older version knew others
+    groups = [item.name for item in fields(settings) if item.name not in ("camera", "output")]
+    others = [name for name in groups if getattr(then, name) != getattr(settings, name)]
+    others += [] if _has_camera(config, settings) else ["camera"]
+    if not others:
+        return "done before"
+    fits = "" if set(others) & set(BEFORE_THE_FIT) else ", apps/refit.py fits it anew"
+    return f"done before with other settings ({', '.join(others)}): --again lifts it anew{fits}"
+
+
+def _has_camera(config: dict[str, Any], settings: Settings) -> bool:
+    """Whether a result has the camera of these settings: a file's numbers count, not its name. PoseError."""
+    then = camera_from_dict(config.get("camera"))
+    now = choose_camera(then.size_wh, settings.camera)
+    same = np.array_equal(then.K_px, now.K_px) and np.array_equal(then.distortion, now.distortion)
+    return same and then.is_assumed == now.is_assumed
 
 
 def lift(job: Job, settings: Settings, networks: Networks, quiet: bool = True) -> Outcome:
@@ -133,7 +164,7 @@ def lift_with_ray(jobs: Sequence[Job], settings: Settings, workers: int) -> Iter
         import ray
     except ImportError:
         raise MissingDependencyError("--engine ray needs the Ray library: pip install 'ray>=2.40'") from None
-    yield from (skipped(job) for job in jobs if job.is_done)
+    yield from (skipped(job, settings) for job in jobs if job.is_done)
     waiting = [job for job in jobs if not job.is_done]
     if not waiting:
         return

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from apps.pipeline import Observed, Summary
     from apps.settings import Settings
 
-_BEFORE_THE_FIT = ("weights", "detect", "decode", "tracker", "follow", "cuts", "clothes", "relink", "revise")
-_EPILOG = f"""What is not given stays as it was. Settings that act before the fit ({", ".join(_BEFORE_THE_FIT)})
+BEFORE_THE_FIT = ("weights", "detect", "decode", "tracker", "follow", "cuts", "clothes", "relink", "revise")
+_EPILOG = f"""What is not given stays as it was. Settings that act before the fit ({", ".join(BEFORE_THE_FIT)})
 cannot change here; run video3d for that. Exit codes: 0 written, 2 wrong usage or unusable folder, 130 interrupted."""
 
 
@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = settings_from(options, old)
     if options.print_config:
         return print_settings(settings)
-    changed = [group for group in _BEFORE_THE_FIT if getattr(settings, group) != getattr(old, group)]
+    changed = [group for group in BEFORE_THE_FIT if getattr(settings, group) != getattr(old, group)]
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
     formats = parse_formats(options.export) if options.export else []

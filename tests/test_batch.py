@@ -13,11 +13,13 @@ import pytest
 
 from apps.batch import main
 from apps.batch_jobs import Job, Outcome, find_jobs, lift_locally, lift_with_ray, table, write_summary
-from apps.settings import OutputSettings, Settings
+from apps.camera_choice import CameraSettings
+from apps.settings import OutputSettings, PeopleSettings, Settings
 from fitting.settings import FitSettings
+from pose2d.tracker import TrackerSettings
 from posecore.errors import InputError, MissingDependencyError, PoseError
-from posecore.results import CONFIG, JOINTS_3D, MOTIONS
-from tests.fakes import Actor, World
+from posecore.results import CONFIG, JOINTS_3D, MOTIONS, camera_to_dict, write_config
+from tests.fakes import CAMERA, Actor, World
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = Settings(output=OutputSettings(overlay=False), fit=FitSettings(contact=False, floor=False, iterations=2))
@@ -97,6 +99,33 @@ def test_a_resumed_batch_tells_what_the_first_run_found(clips: Path, tmp_path: P
     broken, whole = lift_locally(find_jobs([clips], out), QUICK, quiet=True, networks=world.networks)
     assert (broken.status, whole) == ("failed", again[1])
     assert "motions.npz: damaged; run video3d again" in broken.note
+
+
+def test_a_clip_that_was_done_with_other_settings_is_told(clips: Path, tmp_path: Path) -> None:
+    """Not redone, and not silent; what only says what is written, or names the same camera otherwise, is no other setting."""
+    world, out, camera = World([Actor((0, 0, 4))]), tmp_path / "out", tmp_path / "camera.yaml"
+    list(lift_locally(find_jobs([clips / "a.mp4"], out), QUICK, quiet=True, networks=world.networks))
+    jobs = find_jobs([clips / "a.mp4"], out)
+
+    def note(settings: Settings) -> str:
+        (outcome,) = lift_locally(jobs, settings, quiet=True, networks=world.networks)
+        assert outcome.status == "skipped"
+        return outcome.note
+
+    again, fits = "--again lifts it anew", ", apps/refit.py fits it anew"
+    assert note(replace(QUICK, output=OutputSettings(overlay=True))) == "done before"
+    told = "done before with other settings"
+    assert note(replace(QUICK, people=PeopleSettings(height_m=1.8))) == f"{told} (people): {again}{fits}"
+    assert note(replace(QUICK, camera=CameraSettings(fov_deg=40))) == f"{told} (camera): {again}{fits}"
+    tracker = replace(QUICK, tracker=TrackerSettings(max_lost_s=1.0), people=PeopleSettings(people=1))
+    assert note(tracker) == f"{told} (people, tracker): {again}", "a refit cannot change that"
+    write_config(camera, camera_to_dict(CAMERA))
+    by_file = replace(QUICK, camera=CameraSettings(file=str(camera)))
+    assert note(by_file).startswith(f"{told} (camera)"), "54 degrees known are not 54 degrees assumed"
+    list(lift_locally(find_jobs([clips / "a.mp4"], out, again=True), by_file, quiet=True, networks=world.networks))
+    assert note(by_file) == "done before"
+    write_config(camera, {**camera_to_dict(CAMERA), "distortion": [0.01]})
+    assert note(by_file).startswith(f"{told} (camera)"), "a file corrected under its old name"
 
 
 def test_another_folder_s_clip_of_the_same_name_is_not_taken_for_done(clips: Path, tmp_path: Path) -> None:
