@@ -29,6 +29,7 @@ from posecore.types import Pose3D, Source, Track
 
 Floats = NDArray[np.float64]
 DAMPING = 1e-3
+SLOWEST_STEP_S = 1.0  # a longer step is no frame rate but an answer that was long in coming
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class FittedFrame:
 
 class CausalFitter:
     """One person before a running camera; `update` once per frame. A person who was away for `fill_gap_s` starts afresh,
-    whatever the frame rate: frames that come slowly are no absence."""
+    whatever the frame rate: frames that come slowly are no absence. Nobody is followed over more than `fill_gap_s` and
+    1.5 `SLOWEST_STEP_S`, two seconds: what comes more slowly, as a first answer may, is."""
 
     def __init__(
         self,
@@ -93,7 +95,8 @@ class CausalFitter:
             raise InputError(f"causal fit: times must increase, got {time_s:g} s after {last_s:g} s")
         self._step_s = min(self._step_s, time_s - self._called_s)
         self._called_s = time_s
-        if time_s - last_s > self.settings.fill_gap_s + 1.5 * self._step_s:  # as `measure.present_rows`
+        step_s = min(self._step_s, SLOWEST_STEP_S)  # the only step so far may be the absence itself
+        if time_s - last_s > self.settings.fill_gap_s + 1.5 * step_s:  # as `measure.present_rows`, which knows every step
             self._forget()
         if pose is None:
             return self._bridge(time_s)

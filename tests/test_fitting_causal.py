@@ -100,3 +100,24 @@ def test_slow_frames_are_no_absence():
     assert fitter._window is not None
     assert len(fitter._window[1]) > 1
     assert fitter.update(time_s[-1] + 5.0, None) is None, "five seconds are one"
+
+
+def test_a_first_answer_that_is_long_in_coming_is_an_absence():
+    """Who was seen at 0 s and is gone when the next frame comes, at 6.96 s, is not shown at his old place."""
+    track, fitter = seen(XYZ, TIME), CausalFitter(CAMERA, HEIGHT_M, SETTINGS)
+    fitter.update(0.0, row(track, 0))
+    assert fitter.update(6.96, None) is None
+
+
+@pytest.mark.parametrize("rate_fps", [1.0, 2.0])
+def test_one_missed_frame_of_a_slow_camera_is_bridged(rate_fps):
+    time_s = np.arange(5) / rate_fps
+    track, fitter = seen(truth(time_s, seed=3), time_s), CausalFitter(CAMERA, HEIGHT_M, SETTINGS)
+    fitter.update(time_s[0], row(track, 0))
+    for t in (1, 3):
+        bridged = fitter.update(time_s[t], None)
+        assert bridged is not None
+        assert (bridged.source == Source.FILLED).all()
+        fitter.update(time_s[t + 1], row(track, t + 1))
+        assert fitter._window is not None
+        assert len(fitter._window[1]) == 2, "followed, not started afresh"
