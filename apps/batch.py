@@ -1,7 +1,8 @@
 """Lift a folder of clips: `python apps/batch.py CLIPS/ -o OUT/`. What is done is skipped; a bad clip does not stop the others.
 
 Every clip gets its result folder in OUT, and OUT/summary.csv one line. A clip counts as done when its config.yaml is there
-(it is written last), and the table says so if that was with other settings; --again lifts it anew. --engine ray spreads clips over the workers of a Ray cluster.
+(it is written last), and the table says so if that was with other settings; --again lifts it anew. --engine ray spreads clips
+over the workers of a Ray cluster.
 """
 
 from __future__ import annotations
