@@ -1,8 +1,8 @@
 """Lift a folder of clips: `python apps/batch.py CLIPS/ -o OUT/`. What is done is skipped; a bad clip does not stop the others.
 
 Every clip gets its result folder in OUT, and OUT/summary.csv one line. A clip counts as done when its config.yaml is there
-(it is written last), and the table says so if that was with other settings; --again lifts it anew. --engine ray spreads clips
-over the workers of a Ray cluster.
+(it is written last), and the table says so if that was with other settings; --again lifts it anew. Motion files and report that
+are asked for are written for clips that were done, too. --engine ray spreads clips over the workers of a Ray cluster.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # the repository, not apps/, so that it runs uninstalled
 
-from apps.command_line import Parser, add_choices, add_settings, guarded, print_settings, settings_from
+from apps.command_line import Parser, add_choices, add_files, add_settings, guarded, print_settings, settings_from
 
 _EPILOG = """exit codes: 0 every clip was lifted or had been; 1 some failed, see the table; 2 wrong usage"""
 
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workers", type=int, default=2, metavar="N", help="with --engine ray: clips at a time, one core and 1 GB each (2)"
     )
+    add_files(parser)
     add_choices(parser)
     add_settings(parser)
     options = parser.parse_args(arguments)
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from apps.batch_jobs import find_jobs, lift_locally, lift_with_ray, table, write_summary
+    from apps.export import files_asked_for
     from apps.settings import Settings
     from posecore.errors import ConfigError, InputError
 
@@ -51,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         return print_settings(settings)
     if options.workers < 1:
         raise ConfigError(f"--workers: expected at least 1, got {options.workers}")
-    jobs = find_jobs(options.clips, options.output, options.again)
+    jobs = find_jobs(options.clips, options.output, options.again, files_asked_for(options))
     if not jobs:
         raise InputError(f"no clips in {', '.join(map(str, options.clips))}; expected files such as .mp4, .mov, .avi or .webm")
     options.output.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,14 @@ import csv
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from apps.camera_choice import choose_camera
+from apps.export import MoreFiles, write_more
 from apps.refit import BEFORE_THE_FIT
 from apps.result_folder import camera_from_dict
 from posecore.config import known_to, override
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
     from apps.pipeline import Networks
     from apps.settings import Settings
 
-VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts")
+VIDEO_ENDINGS = (
+    *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts"),
+    *(".ts", ".m2ts", ".m2v", ".vob", ".flv", ".f4v", ".ogv", ".3g2", ".asf", ".mxf", ".dv"),
+)
 
 
 @dataclass(frozen=True)
 class Job:
-    """A clip, the folder of its result, and whether that is already there."""
+    """A clip, the folder of its result, whether that is already there, and what is written besides its tables."""
 
     clip: Path
     folder: Path
     is_done: bool
+    more: MoreFiles = field(default_factory=MoreFiles)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Outcome:
     note: str = ""
 
 
-def find_jobs(places: Sequence[Path], output: Path, again: bool = False) -> list[Job]:
+def find_jobs(places: Sequence[Path], output: Path, again: bool = False, more: MoreFiles | None = None) -> list[Job]:
     """Clips in folders (by name, not in sub-folders) or named one by one. InputError if a place is missing."""
     clips: list[Path] = []
     for place in places:
@@ -67,7 +72,7 @@ def find_jobs(places: Sequence[Path], output: Path, again: bool = False) -> list
         name = clip.stem if stems[clip.stem] == 1 else clip.name
         name = name if names[clip.name] == 1 else f"{clip.parent.name}_{clip.name}"
         folder = output / f"{name}_pose3d"
-        jobs.append(Job(clip, folder, _is_done(clip, folder) and not again))
+        jobs.append(Job(clip, folder, _is_done(clip, folder) and not again, more or MoreFiles()))
     if len({job.folder for job in jobs}) < len(jobs):
         raise InputError("two clips have the same folder and file name; lift them in two calls")
     return jobs
@@ -101,12 +106,14 @@ def lift_locally(
 def skipped(job: Job, settings: Settings) -> Outcome:
     """What the result folder of a clip that was lifted before tells: a table of a resumed batch is whole. Failed if damaged.
 
-    The note says so if these settings would give another result.
+    The note says so if these settings would give another result. Motion files and report that are asked for are written of
+    the one that is there.
     """
     try:
         config, motions = read_config(job.folder / CONFIG), read_motions(job.folder / MOTIONS)
-        note = "; ".join([_done_before(config, settings), *map(str, config.get("warnings") or [])])
-    except PoseError as error:
+        notes = write_more(job.folder, job.more)[1] if job.more.formats or job.more.report else []
+        note = "; ".join([_done_before(config, settings), *map(str, config.get("warnings") or []), *notes])
+    except Exception as error:  # as in `lift`
         return Outcome(job.clip.name, "failed", note=_told(error))
     return Outcome(job.clip.name, "skipped", len(motions), (config.get("clip") or {}).get("frames"), note=note)
 
@@ -141,10 +148,11 @@ def lift(job: Job, settings: Settings, networks: Networks, quiet: bool = True) -
     try:
         job.folder.parent.mkdir(parents=True, exist_ok=True)
         summary = run_clip(job.clip, job.folder, settings, quiet, networks)
+        notes = [*summary.warnings, *write_more(job.folder, job.more)[1]]
     except Exception as error:  # what nobody foresaw must not stop the other clips either
         return Outcome(job.clip.name, "failed", seconds=round(time.monotonic() - start_s, 1), note=_told(error))
     seconds = round(time.monotonic() - start_s, 1)
-    return Outcome(job.clip.name, "lifted", len(summary.persons), summary.frames, seconds, "; ".join(summary.warnings))
+    return Outcome(job.clip.name, "lifted", len(summary.persons), summary.frames, seconds, "; ".join(notes))
 
 
 def _told(error: Exception) -> str:

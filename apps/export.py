@@ -12,6 +12,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,25 +56,41 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def tell_files(paths: Sequence[Path], notes: Sequence[str]) -> None:
-    """Files on stdout, one a line; what the user should know of them on stderr."""
+def tell_files(paths: Sequence[Path], notes: Sequence[str], quiet: bool = False) -> None:
+    """Files on stdout, one a line; what the user should know of them on stderr. Quiet tells nothing."""
+    if quiet:
+        return
     for path in paths:
         print(path)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 
 
-def write_more(folder: Path, formats: Sequence[str], options: argparse.Namespace) -> None:
-    """Behind a fit: motion files and report as asked for, and a note on those of an older fit that still lie there."""
+@dataclass(frozen=True)
+class MoreFiles:
+    """What is written behind a fit besides its tables: motion files of these formats in a frame, and the report."""
+
+    formats: tuple[str, ...] = ()
+    frame: str = "world"
+    report: bool = False
+
+
+def files_asked_for(options: argparse.Namespace) -> MoreFiles:
+    """What the options of `apps.command_line.add_files` ask for. ConfigError, MissingDependencyError."""
+    formats = parse_formats(options.export) if options.export else []
+    return MoreFiles(tuple(formats), options.frame, options.report)
+
+
+def write_more(folder: Path, more: MoreFiles) -> tuple[list[Path], list[str]]:
+    """Write what is asked for behind a fit; the files, and notes on them and on those of an older fit that still lie there."""
     from apps.report import write_report
     from apps.result_folder import load_result, older_files
 
-    paths, notes = export_result(load_result(folder), formats, options.frame) if formats else ([], [])
-    if options.report:
+    paths, notes = export_result(load_result(folder), more.formats, more.frame) if more.formats else ([], [])
+    if more.report:
         paths.append(write_report(folder))
-    if not options.quiet:
-        old = ", ".join(path.name for path in older_files(folder))
-        tell_files(paths, [*notes, *([f"of an older fit: {old}; write them again with --export and --report"] if old else [])])
+    old = ", ".join(path.name for path in older_files(folder))
+    return paths, [*notes, *([f"of an older fit: {old}; write them again with --export and --report"] if old else [])]
 
 
 def parse_formats(words: str) -> list[str]:

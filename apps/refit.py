@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from apps.export import parse_formats, write_more
+    from apps.export import files_asked_for, tell_files, write_more
     from apps.result_folder import is_unfinished
     from apps.settings import Settings
     from posecore import results
@@ -60,10 +60,10 @@ def _run(options: argparse.Namespace) -> int:
     changed = [group for group in BEFORE_THE_FIT if getattr(settings, group) != getattr(old, group)]
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
-    formats = parse_formats(options.export) if options.export else []
+    more = files_asked_for(options)
     new_camera = settings.camera != old.camera or _names_camera_file(options, old)
     tell(refit(options.folder, settings, new_camera, config, options.quiet), options.quiet)
-    write_more(options.folder, formats, options)
+    tell_files(*write_more(options.folder, more), options.quiet)
     return 0
 
 

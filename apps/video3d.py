@@ -61,13 +61,13 @@ def _run(options: argparse.Namespace) -> int:
         return print_settings(settings)
     if options.selftest:
         return _selftest(options, settings)
-    from apps.export import parse_formats, write_more
+    from apps.export import files_asked_for, tell_files, write_more
     from apps.pipeline import run_clip
 
-    formats = parse_formats(options.export) if options.export else []
+    more = files_asked_for(options)
     clip, folder = _places(options.clip, options.output)
     tell(run_clip(clip, folder, settings, options.quiet, watch=_onlooker(settings, options)), options.quiet)
-    write_more(folder, formats, options)
+    tell_files(*write_more(folder, more), options.quiet)
     if options.clip is None and not options.quiet:
         from apps.result_folder import load_result
         from apps.truth import read_truth, truth_line

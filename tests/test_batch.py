@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from apps.batch import main
@@ -18,7 +19,7 @@ from apps.settings import OutputSettings, PeopleSettings, Settings
 from fitting.settings import FitSettings
 from pose2d.tracker import TrackerSettings
 from posecore.errors import InputError, MissingDependencyError, PoseError
-from posecore.results import CONFIG, JOINTS_3D, MOTIONS, camera_to_dict, write_config
+from posecore.results import CONFIG, JOINTS_3D, MOTIONS, camera_to_dict, read_joints3d, write_config
 from tests.fakes import CAMERA, Actor, World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,6 +127,27 @@ def test_a_clip_that_was_done_with_other_settings_is_told(clips: Path, tmp_path:
     assert note(by_file) == "done before"
     write_config(camera, {**camera_to_dict(CAMERA), "distortion": [0.01]})
     assert note(by_file).startswith(f"{told} (camera)"), "a file corrected under its old name"
+
+
+def test_motion_files_and_report_come_with_every_clip(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.pipeline.load_networks", lambda settings: World([Actor((0, 0, 4))]).networks)
+    (clips / "b.mp4").unlink()
+    (clips / "c.mp4").rename(clips / "c.M2TS")
+    out = tmp_path / "out"
+    quick = ["-q", "--no-overlay", "--set", "fit.contact=false", "--set", "fit.floor=false", "--set", "fit.iterations=2"]
+
+    def written(name: str) -> set[str]:
+        return {path.name for path in (out / f"{name}_pose3d").iterdir() if path.suffix in (".bvh", ".npz", ".html", ".trc")}
+
+    assert main([str(clips), "-o", str(out), *quick, "--export", "npz,bvh", "--frame", "camera", "--report"]) == 0
+    assert written("a") == {"a_person1.bvh", "a.npz", "report.html", "motions.npz", "tracks.npz"}
+    assert written("c") == {"c_person1.bvh", "c.npz", "report.html", "motions.npz", "tracks.npz"}
+    with np.load(out / "a_pose3d" / "a.npz") as arrays:
+        np.testing.assert_allclose(arrays["xyz_m"], read_joints3d(out / "a_pose3d" / JOINTS_3D).xyz_m, atol=6e-5)
+    assert main([str(clips), "-o", str(out), *quick, "--export", "trc"]) == 0, "of a clip that was done"
+    assert "a_person1.trc" in written("a")
+    assert 'skipped,1,10,0.0,"done before; gravity from' in (out / "summary.csv").read_text()
+    assert main([str(clips), "-o", str(out), "--again", "--export", "fbx"]) == 2, "before the work"
 
 
 def test_another_folder_s_clip_of_the_same_name_is_not_taken_for_done(clips: Path, tmp_path: Path) -> None:
