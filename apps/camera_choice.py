@@ -10,7 +10,7 @@ A camera file is YAML or JSON:
 
 A clip that is the calibrated picture made larger or smaller is understood; one of other proportions is refused unless
 crop_offset_px is given. A distortion that cannot be undone in the whole clip is refused, too: its polynomial was fitted near
-the middle alone. The config.yaml of a result folder serves as well.
+the middle alone. The config.yaml of a result folder serves as well, and so does what OpenCV or ROS wrote (apps.camera_opencv).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from apps.camera_opencv import as_plain_yaml, in_our_words
 from posecore.camera import (
     ASSUMED,
     DEFAULT_VERTICAL_FOV_DEG,
@@ -35,6 +36,7 @@ from posecore.camera import (
     scale_xy_px,
     undistorted_reach_px,
 )
+from posecore.config import suggestion
 from posecore.errors import ConfigError, InputError
 from posecore.types import Floats, Track
 
@@ -71,20 +73,25 @@ def choose_camera(size_wh: tuple[int, int], settings: CameraSettings) -> Camera:
 def read_camera(path: Path, size_wh: tuple[int, int]) -> Camera:
     """Camera of a clip of this size from a calibration file (module docstring). InputError says what does not fit."""
     raw = _read_mapping(path)
-    unknown = sorted(set(raw) - _KNOWN)
+    unknown = sorted(map(str, set(raw) - _KNOWN))
     if unknown:
-        raise InputError(f"{path}: unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_KNOWN))}")
+        raise InputError(f"{path}: unknown entries {', '.join(unknown)}{suggestion(unknown[0], sorted(_KNOWN))}")
     K = _intrinsics(path, raw)
     distortion = _numbers(path, "distortion", raw.get("distortion", []))
     if ("width" in raw) != ("height" in raw):
         raise InputError(f"{path}: give both width and height of the calibrated picture, or neither")
     if "width" in raw:
         calibrated = _numbers(path, "width, height", [raw["width"], raw["height"]])
+        if (calibrated < 1).any():
+            raise InputError(f"{path}: width and height must be pixels of the calibrated picture, got {_size(calibrated)}")
         K = _for_clip(path, K, calibrated, size_wh, raw.get("crop_offset_px"))
     elif "crop_offset_px" in raw:
         raise InputError(f"{path}: crop_offset_px needs width and height of the calibrated picture")
     doubt = "" if "width" in raw else _doubt(path, K, size_wh)
-    return _undistortable(path, Camera(K, size_wh, distortion, _source(path, raw) + doubt))
+    try:
+        return _undistortable(Camera(K, size_wh, distortion, _source(path, raw) + doubt))
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).removeprefix('camera: ')}") from None
 
 
 def _doubt(path: Path, K: NDArray[np.float64], size_wh: tuple[int, int]) -> str:
@@ -102,12 +109,12 @@ def _doubt(path: Path, K: NDArray[np.float64], size_wh: tuple[int, int]) -> str:
     return f", whose cx, cy fit a picture of about {_size(np.round(2 * centre_px + 1))}: if it was that, add width and height"
 
 
-def _undistortable(path: Path, camera: Camera) -> Camera:
+def _undistortable(camera: Camera) -> Camera:
     """The camera, if every pixel of the clip has its ray; else InputError: people beyond the fold would be put elsewhere."""
     reach_px = undistorted_reach_px(camera)
     if np.isfinite(reach_px):
         raise InputError(
-            f"{path}: the distortion cannot be undone beyond {reach_px:.0f} px from cx, cy, and the clip of "
+            f"the distortion cannot be undone beyond {reach_px:.0f} px from cx, cy, and the clip of "
             f"{_size(np.array(camera.size_wh))} reaches farther; calibrate with views that fill its corners"
         )
     return camera
@@ -121,7 +128,7 @@ def _source(path: Path, raw: Mapping[str, Any]) -> str:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        raw = yaml.safe_load(as_plain_yaml(path.read_text(encoding="utf-8")))  # JSON is YAML
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the camera file ({getattr(error, 'strerror', None) or 'not text'})") from None
     except yaml.YAMLError:
@@ -130,7 +137,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raw = raw["camera"]  # config.yaml of a result
     if not isinstance(raw, Mapping):
         raise InputError(f"{path}: expected a camera file with K or fx, fy, cx, cy")
-    return dict(raw)
+    return dict(in_our_words(path, raw))
 
 
 def _intrinsics(path: Path, raw: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ def override(settings: Settings, values: Mapping[str, Any], where: str = "settin
     for key, value in values.items():
         path = key if where == "settings" else f"{where}.{key}"
         if key not in hints:
-            raise ConfigError(f"unknown setting '{path}'{_suggestion(str(key), list(hints))}")
+            raise ConfigError(f"unknown setting '{path}'{suggestion(str(key), list(hints))}")
         old = getattr(settings, key)
         if is_dataclass(old) and not isinstance(old, type):
             if not isinstance(value, Mapping):
@@ -116,7 +116,8 @@ def _field_comments(kind: type) -> dict[str, str]:
     return dict(re.findall(r"^\s+(\w+)\s*:[^#\n]*(?:\(\n[^#\n]*)?#\s*(.+?)\s*$", source, re.MULTILINE))
 
 
-def _suggestion(key: str, known: list[str]) -> str:
+def suggestion(key: str, known: Sequence[str]) -> str:
+    """Words behind an unknown name: the known one that is nearest, or else all of them."""
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(known)}"
 

@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -48,6 +49,36 @@ def test_json_and_single_numbers(tmp_path):
     assert read_camera(tmp_path / "c.json", (640, 480)).K_px.tolist() == [[900, 0, 320.5], [0, 900, 240], [0, 0, 1]]
 
 
+@pytest.mark.parametrize("ending", ["yaml", "json"])
+@pytest.mark.parametrize("names", [("camera_matrix", "dist_coeffs"), ("K", "D"), ("cameraMatrix", "distCoeffs")])
+def test_what_opencv_stores_serves(tmp_path, names, ending):
+    path = tmp_path / f"stored.{ending}"
+    out = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    for name, value in zip((*names, "image_width", "image_height"), (np.array(K), FULL["distortion"], 1920, 1080), strict=True):
+        out.write(name, np.array([value]) if isinstance(value, list) else value)
+    out.write("avg_reprojection_error", 0.3)
+    out.release()
+    large, small = read_camera(path, (1920, 1080)), read_camera(path, (960, 540))
+    assert large.K_px.tolist() == K
+    assert large.distortion.tolist() == [0.1, -0.05, 0.001, 0.002, 0]
+    assert small.focal_px == (500, 505)
+    first, _, rest = path.read_text().partition("\n")
+    if ending == "yaml":
+        path.write_text(f"%YAML:1.0\n{rest}")  # which is no YAML
+        np.testing.assert_array_equal(read_camera(path, (960, 540)).K_px, small.K_px, err_msg=first)
+
+
+def test_what_ros_stores_serves(tmp_path):
+    def matrix(values):
+        return {"rows": 1, "cols": np.size(values), "data": np.ravel(values).tolist()}
+
+    values = {"image_width": 1920, "image_height": 1080, "camera_name": "cam", "camera_matrix": matrix(K)}
+    values |= {"distortion_model": "plumb_bob", "distortion_coefficients": matrix([0.1, 0, 0, 0, 0])}
+    camera = read_camera(write(tmp_path, {**values, "rectification_matrix": matrix(np.eye(3))}), (1920, 1080))
+    assert camera.K_px.tolist() == K
+    assert camera.distortion.tolist() == [0.1, 0, 0, 0, 0]
+
+
 def test_config_of_a_result_serves(tmp_path):
     camera = Camera(np.array(K), (1920, 1080), np.array([0.1]))
     path = write(tmp_path, {"clip": {}, "camera": camera_to_dict(camera)})
@@ -93,8 +124,16 @@ def test_a_cut_out_sees_the_same_rays(tmp_path):
         ({"K": np.transpose(K).tolist()}, "0, 0, 1 in its last row"),
         ({"K": "wide"}, "K must be numbers"),
         ({"fx": 900}, "no K and no cx, cy"),
-        ({**FULL, "Distortion": [0]}, "unknown entries Distortion"),
-        ({**FULL, "distortion": [0.0] * 8}, "at most 5"),
+        ({**FULL, "Distortion": [0]}, "unknown entries Distortion; did you mean 'distortion'?"),
+        ({"K": K, "zz": 0, 7: 0}, "unknown entries 7, zz; there are K, crop_offset_px, cx"),
+        (
+            {"fx": -500, "cx": 9, "cy": 9},
+            r"camera\.yaml: K must be a finite 3x3 matrix with positive focal lengths, got \[\[-500",
+        ),
+        ({**FULL, "width": 0}, "width and height must be pixels of the calibrated picture, got 0 x 1080"),
+        ({"camera_matrix": {"data": K}, "distortion_model": "equidistant"}, "equidistant lens; calibrate with OpenCV's plain"),
+        ({"rvec": {"data": [0, 0, 0]}}, r"camera\.yaml: holds rvec but no camera_matrix; write K: "),
+        ({**FULL, "distortion": [0.0] * 8}, r"camera\.yaml: at most 5"),
         ({"K": [[-1.0, 0, 5], [0, 1, 5], [0, 0, 1]]}, "positive focal lengths"),
         ([1, 2], "expected a camera file"),
         ("{", "neither YAML nor JSON"),
