@@ -6,8 +6,10 @@ import argparse
 import difflib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch on shared cores is 
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # but half a millisecond's patience doubles the speed on cores of one's own
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the fit's matrices are small: threads that wait for each other cost most
 
-from posecore.errors import PoseError
+from posecore.errors import ConfigError, PoseError
 
 if TYPE_CHECKING:
     from apps.settings import Settings
@@ -75,7 +77,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     camera.add_argument(
         "--camera",
         metavar="FILE",
-        help="instead: calibration (YAML or JSON) with K or fx fy cx cy, distortion, width, height; best if you have one",
+        help="instead: calibration (YAML or JSON) with K or fx fy cx cy, distortion, width, height, or as OpenCV writes it; "
+        "best if you have one",
     )
     parser.add_argument(
         "--height", metavar="METRES", help="stature of the people in metres (default 1.70); all lengths are scaled by it"
@@ -128,11 +131,12 @@ def settings_from(options: argparse.Namespace, base: Settings) -> Settings:
     given = vars(options)
     settings = override_from_file(base, options.config) if options.config else base
     settings = override_from_words(settings, options.set)
-    camera = {"fov_deg": options.fov, "focal_px": options.focal_px, "file": options.camera}
+    fov_deg, focal_px = _number("--fov", options.fov), _number("--focal-px", options.focal_px)
+    camera = {"fov_deg": fov_deg, "focal_px": focal_px, "file": options.camera}
     if any(value is not None for value in camera.values()):
         settings = override(settings, {"camera": camera})
     if options.height is not None:
-        settings = override(settings, {"people": {"height_m": options.height}})
+        settings = override(settings, {"people": {"height_m": _number("--height", options.height)}})
     who = {name: _whole(given.get(name)) for name in ("people", "person")}
     if any(value is not None for value in who.values()):  # one choice takes the place of the other, as with the camera
         settings = override(settings, {"people": who})
@@ -145,6 +149,17 @@ def print_settings(settings: Settings) -> int:
 
     print(describe(settings), end="")
     return 0
+
+
+def _number(option: str, text: str | None) -> float | None:
+    """What was typed behind an option as a number. ConfigError names the option, and the decimal point where a comma stands."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        return float(text)
+    with_point = text.replace(",", ".", 1)
+    hint = f"; write the decimal point: {with_point}" if re.fullmatch(r"\d+\.\d+", with_point) else ""
+    raise ConfigError(f"{option}: expected a number, got '{text}'{hint}")
 
 
 def _whole(text: str | None) -> int | str | None:
