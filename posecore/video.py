@@ -74,7 +74,10 @@ class VideoReader:
         try:
             container = av.open(f"file:{self.path}")  # "file:" keeps a colon in a name from being read as a protocol
         except (av.error.FFmpegError, ValueError) as error:
-            raise InputError(f"{self.path}: not a video that FFmpeg can read ({_reason(error)})") from None
+            raise InputError(
+                f"{self.path}: not a video that FFmpeg can read ({_reason(error)}); it is incomplete or no video: "
+                "copy it again, or give another"
+            ) from None
         if container.streams.video and container.format.name != "tty":  # "tty" would draw a text file
             container.streams.video[0].thread_type = "AUTO"
             return container
@@ -114,9 +117,11 @@ class VideoReader:
         if self.frame_count is not None and count < self.frame_count:
             found.append(f"the clip ends after {count} of {self.frame_count} frames: it is truncated or damaged")
         if problems:
-            found.append(f"{len(problems)} places of the clip are damaged (first: {problems[0]})")
+            places = "1 place of the clip is" if len(problems) == 1 else f"{len(problems)} places of the clip are"
+            found.append(f"{places} damaged (first: {problems[0]})")
         if mended:
-            found.append(f"{mended} frames had no or a repeated time stamp; theirs were set by the frame rate around them")
+            frames = "1 frame" if mended == 1 else f"{mended} frames"
+            found.append(f"{frames} had no or a repeated time stamp, set now by the frame rate around")
         if self._pixel_aspect not in (None, 0, 1):
             found.append(f"the clip's pixels are not square ({self._pixel_aspect}); give --camera for right proportions")
         return found

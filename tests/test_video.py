@@ -144,6 +144,20 @@ def test_damaged_bytes_do_not_raise(grainy, folder):
     assert reader.warnings
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 place of the clip is damaged"), (3, "3 places of the clip are damaged")])
+def test_damaged_places_are_counted_as_one_speaks(clip, monkeypatch, count, words):
+    decode = VideoReader._decode
+
+    def with_problems(reader, container, problems):
+        problems += ["bad marker"] * count
+        return decode(reader, container, problems)
+
+    monkeypatch.setattr(VideoReader, "_decode", with_problems)
+    reader = VideoReader(clip)
+    assert len(list(reader)) == 24
+    assert reader.warnings == [f"{words} (first: bad marker)"]
+
+
 def test_colon_and_percent_in_a_name(clip, folder):
     odd = folder / "a:b %03d.mp4"
     odd.write_bytes(clip.read_bytes())
@@ -179,7 +193,7 @@ def make_bad(folder: Path, name: str) -> Path:
         ("missing.mp4", "No such file"),
         ("folder.mp4", "this is a folder"),
         ("empty.mp4", r"empty \(0 bytes\)"),
-        ("text.mp4", "not a video that FFmpeg can read"),
+        ("text.mp4", r"not a video that FFmpeg can read \(.+\); it is incomplete or no video: copy it again"),
         ("text.txt", "no video stream"),  # FFmpeg would draw the letters
         ("sound.wav", "no video stream"),
     ],
@@ -257,7 +271,7 @@ def test_a_repeated_time_stamp_makes_no_tiny_step(clip, monkeypatch, fps):
         own_s = np.array(stamps) / 1000
         np.testing.assert_allclose(np.delete(times_s, repeated), np.delete(own_s, repeated), atol=1e-12)
         assert np.diff(times_s).min() > 0.9 / fps
-        assert "1 frames had no or a repeated time stamp" in " ".join(reader.warnings)
+        assert "1 frame had no or a repeated time stamp, set now" in " ".join(reader.warnings)
 
 
 def test_frames_without_any_time_stamp_come_at_the_mean_rate(clip, monkeypatch):
