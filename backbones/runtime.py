@@ -30,10 +30,11 @@ def default_device() -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 convolutions are fast there."""
+    """Whether bfloat16 convolutions are fast there: not emulated by a GPU; on a CPU by oneDNN, which some torches lack."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    asked = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+    return bool(asked and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def load_into(network: nn.Module, weights: Weights) -> nn.Module:
