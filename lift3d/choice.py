@@ -43,9 +43,9 @@ def choose_places(best: Track, second: Track) -> Track:
     for names in LIMBS:
         joints = load_skeleton("vnect21").indices([f"{side}_{name}" for side in ("left", "right") for name in names[:2]])
         followers = load_skeleton("vnect21").indices([f"{side}_{names[2]}" for side in ("left", "right")])
-        xy = np.stack([best.xy_px[:, joints], second.xy_px[:, joints]], axis=2) / height[:, None, None, None]
+        xy_px = np.stack([best.xy_px[:, joints], second.xy_px[:, joints]], axis=2)
         score = np.stack([best.score[:, joints], second.score[:, joints]], axis=2)
-        chosen[:, joints] = _cheapest(xy, score, best.time_s)
+        chosen[:, joints] = _cheapest(xy_px, score, best.time_s, height)
         chosen[:, followers] = chosen[:, joints[1::2]] & (second.score[:, followers] > LOWEST)
     return replace(
         best,
@@ -60,22 +60,24 @@ def _pick(chosen: NDArray[np.bool_], best: Floats, second: Floats) -> Floats:
     return np.where(chosen.reshape(chosen.shape + (1,) * (best.ndim - 2)), second, best)
 
 
-def _cheapest(xy: Floats, score: Floats, time_s: Floats) -> NDArray[np.bool_]:
+def _cheapest(xy_px: Floats, score: Floats, time_s: Floats, height_px: Floats) -> NDArray[np.bool_]:
     """(T, 4): whether the second place is taken, for two left and two right joints.
 
-    xy (T, 4, 2, 2): joints, places, x and y in heights; score (T, 4, 2).
+    xy_px (T, 4, 2, 2): joints, places, x and y; score (T, 4, 2); height_px (T,). Ways and distances are taken in pixels, and
+    those in heights: where in the picture somebody is says nothing.
     """
     states = np.array(list(product((0, 1), repeat=4)))
     index = np.arange(4)
-    places = np.nan_to_num(xy)[:, index, states]  # (T, 16, 4, 2)
+    places = np.nan_to_num(xy_px)[:, index, states]  # (T, 16, 4, 2)
     own = np.where(score > LOWEST, -np.log(np.maximum(score, LOWEST)), FORBIDDEN)[:, index, states].sum(axis=2)
-    own += SHARED * (np.linalg.norm(places[:, :, :2] - places[:, :, 2:], axis=3) < NEAR).sum(axis=2)
+    apart_px = np.linalg.norm(places[:, :, :2] - places[:, :, 2:], axis=3)
+    own += SHARED * (apart_px < NEAR * height_px[:, None, None]).sum(axis=2)
     own *= np.minimum(FULL_HZ * np.diff(time_s, prepend=-np.inf), 1.0)[:, None]
-    step = STEP * np.maximum(30 * np.diff(time_s), 1.0)
+    step_px = STEP * np.maximum(30 * np.diff(time_s), 1.0) * height_px[1:]
     bound = np.diff(time_s) <= GAP_S
     total, came = own[0], np.zeros((len(own), len(states)), dtype=int)
     for t in range(1, len(own)):
-        way = np.linalg.norm(places[t] - places[t - 1][:, None], axis=3) / step[t - 1]
+        way = np.linalg.norm(places[t] - places[t - 1][:, None], axis=3) / step_px[t - 1]
         options = total[:, None] + bound[t - 1] * np.minimum(way**2, CAP).sum(axis=2)
         came[t] = options.argmin(axis=0)
         total = options.min(axis=0) + own[t]

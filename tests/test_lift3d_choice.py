@@ -108,6 +108,19 @@ def test_a_wrong_peak_that_lasts_a_fifth_of_a_second_is_mended_at_every_frame_ra
     np.testing.assert_array_equal(chosen.xy_px, truth)
 
 
+@pytest.mark.parametrize("offset_px", [-1000.0, 500.0, 1700.0])
+def test_where_in_the_picture_somebody_stands_decides_nothing(offset_px):
+    """A raised hand makes the box breathe by 5 %; pixels over each frame's own height had made that a way far to the right."""
+    truth, confused = walker(60), slice(20, 26)
+    truth[:, VNECT.index("left_hand")] = np.stack([np.full(60, 120.0), -10.0 * (np.arange(60) % 2)], axis=1)
+    best, second = truth.copy(), np.full_like(truth, np.nan)
+    score, other = np.ones(truth.shape[:2]), np.zeros(truth.shape[:2])
+    best[confused, LEFT], second[confused, LEFT] = truth[confused, LEFT] + [60.0, -60.0], truth[confused, LEFT]
+    score[confused, LEFT], other[confused, LEFT] = 0.6, 0.4
+    moved = [track_of(xy + [offset_px, 0.0], s) for xy, s in ((best, score), (second, other))]
+    np.testing.assert_array_equal(choose_places(*moved).xy_px, truth + [offset_px, 0.0])
+
+
 def test_legs_that_truly_overlap_stay_together():
     xy = walker()
     xy[:, LEFT] = xy[:, RIGHT] + 2.0
@@ -127,16 +140,16 @@ def test_without_second_places_nothing_changes():
         np.testing.assert_array_equal(getattr(chosen, name), getattr(best, name))
 
 
-def cost_of(path, xy, score, time_s):
+def cost_of(path, xy, score, time_s, height):
     """The cost in the module's docstring, term by term."""
     total = 0.0
     for t, state in enumerate(path):
         place = [xy[t, j, k] for j, k in enumerate(state)]
         count = min(choice.FULL_HZ * (time_s[t] - time_s[t - 1]), 1.0) if t else 1.0
         total -= count * sum(np.log(score[t, j, k]) for j, k in enumerate(state))
-        total += count * choice.SHARED * sum(np.linalg.norm(place[j] - place[j + 2]) < choice.NEAR for j in (0, 1))
+        total += count * choice.SHARED * sum(np.linalg.norm(place[j] - place[j + 2]) < choice.NEAR * height[t] for j in (0, 1))
         if t and time_s[t] - time_s[t - 1] <= choice.GAP_S:
-            step = choice.STEP * max(30 * (time_s[t] - time_s[t - 1]), 1.0)
+            step = choice.STEP * max(30 * (time_s[t] - time_s[t - 1]), 1.0) * height[t]
             before = [xy[t - 1, j, k] for j, k in enumerate(path[t - 1])]
             total += sum(min((np.linalg.norm(a - b) / step) ** 2, choice.CAP) for a, b in zip(place, before, strict=True))
     return total
@@ -147,9 +160,10 @@ def test_the_path_is_the_cheapest_of_all(seed):
     rng = np.random.default_rng(seed)
     xy, score = rng.uniform(0, 0.3, (3, 4, 2, 2)), rng.uniform(0.05, 1, (3, 4, 2))
     time_s = np.array([0.0, 0.006, 0.1])
-    found = choice._cheapest(xy, score, time_s).astype(int)
+    height = np.array([1.0, 0.8, 1.3])
+    found = choice._cheapest(xy, score, time_s, height).astype(int)
     every = (np.array(path) for path in product(product((0, 1), repeat=4), repeat=3))
-    best = min(every, key=lambda path: cost_of(path, xy, score, time_s))
+    best = min(every, key=lambda path: cost_of(path, xy, score, time_s, height))
     np.testing.assert_array_equal(found, best)
 
 
