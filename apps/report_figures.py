@@ -88,6 +88,11 @@ def presence(motion: Motion) -> list[tuple[int, int]]:
     return [(int(motion.frame[a]), int(motion.frame[b - 1])) for a, b in rows]
 
 
+def first_frame(result: Result) -> int:
+    """The first frame with somebody in it; 0 where nobody ever is."""
+    return min((stretch[0][0] for stretch in map(presence, result.motions) if stretch), default=0)
+
+
 @dataclass(frozen=True)
 class NumberChange:
     """A person who comes up shortly after another was lost, near by: perhaps the same one under a new number."""

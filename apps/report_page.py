@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from apps.report_figures import (
     TYPICAL_FOVS_DEG,
     depth_band,
+    first_frame,
     frames_to_look_at,
     median_depth_m,
     number_changes,
@@ -33,6 +35,11 @@ ASSETS = Path(__file__).resolve().parent / "assets"
 FILM_INSIDE_BYTES = 25_000_000  # a larger overlay stays beside the report, as a link
 POSTER_PX = 640
 UNKNOWN_MM = -32768  # what the page's int16 positions hold where nothing is known
+TOLD_ELSEWHERE = {"frames_fitted", "reprojection_p50_px", "reprojection_p95_px", "floor_height_m"}  # or of use to programs only
+IN_WORDS = {
+    "rejected_joints_percent": "joints seen, but so far from where body and motion put them that they had little say: {:g} %",
+    "resting_feet_percent": "feet rest {:g} % of the time (mean of ankles and toes)",
+}
 
 
 def report_html(result: Result, what_if_fovs_deg: tuple[float, ...] = (), folder: Path | None = None) -> str:
@@ -78,7 +85,7 @@ def _film(result: Result, folder: Path) -> str:
 
 
 def _poster(film: Path) -> str:
-    """The film's first picture, which browsers show until it plays."""
+    """The film's first picture, which browsers show until it is loaded."""
     first = next(iter(VideoReader(film)))
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(shrunk(first.rgb, POSTER_PX), cv2.COLOR_RGB2BGR))[1]
     return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode("ascii")
@@ -151,8 +158,8 @@ def _person_section(person: dict[str, Any]) -> str:
     )
     legend = ", ".join(f"{name} {100 * share:.1f} %" for name, share in person["shares"].items() if share >= 0.0005)
     slide = "" if person["foot_slide_mm"] is None else f"<p>Standing feet slide {person['foot_slide_mm']:g} mm per frame.</p>"
-    overall = person["residual_all_px"]
-    heading = f"<p>Fit against picture: p50 {overall[0]} px, p95 {overall[1]} px.</p>" if overall else ""
+    near = "Half of the fitted joints lie within {:g} px of where the network saw them, 95 in 100 within {:g} px."
+    heading = f"<p>{near.format(*person['residual_all_px'])}</p>" if person["residual_all_px"] else ""
     rows = "".join(
         _row(name, *person["residual_px"].get(name, ["", ""]), person["bone_length_mm"].get(name, ""))
         for name in load_skeleton("vnect21").joints
@@ -161,23 +168,35 @@ def _person_section(person: dict[str, Any]) -> str:
     colour = "#{:02x}{:02x}{:02x}".format(*(round(255 * c) for c in person_colour(person["person"])))
     return (
         f'<section class=card><h3 style="color:{colour}">Person {person["person"]}</h3><div class=shares>{shares}</div>'
-        f"<p class=quiet>{legend}</p>{heading}{slide}<ul>{found}</ul>"
-        "<details open><summary>per joint: fit against picture, and the bone that ends there</summary><table>"
-        f"<tr><th>joint</th><th>p50 px</th><th>p95 px</th><th>bone mm</th></tr>{rows}</table></details></section>"
+        f"<p class=quiet>of all joints in all frames: {legend}</p>{heading}{slide}<ul>{found}</ul>"
+        "<details open><summary>per joint: how near the fit is to what the network saw, and the bone that ends there</summary>"
+        "<table><tr><th>joint</th><th>half within, px</th><th>95 in 100 within, px</th><th>bone, mm</th></tr>"
+        f"{rows}</table></details></section>"
     )
 
 
 def findings(report: dict[str, Any]) -> list[str]:
-    """A fit's own findings as lines; what is not known here by name is shown as it is, tables excepted."""
+    """A fit's own findings in words; what is not known here by name is shown as it is, tables excepted."""
     swaps = {str(k): v for k, v in (report.get("exchanged_sides") or {}).items() if v}
     told = ", ".join(f"{k} in {v} frames" for k, v in swaps.items()) or "none"
     limbs = report.get("settled_limbs") or []
-    settled = ", ".join(f"{m.get('limb')} {m.get('from_to_s')} s ({m.get('how')})" for m in limbs) or "none"
+    settled = ", ".join(_settled(**limb) for limb in limbs) or "none"
     lines = [f"left and right exchanged back: {told}", f"limbs turned over in depth or bridged: {settled}"] if report else []
-    plain = {k: v for k, v in report.items() if isinstance(v, int | float | str)}
-    return lines + [
-        f"{k.replace('_', ' ')}: {v:g}" if isinstance(v, float) else f"{k.replace('_', ' ')}: {v}" for k, v in plain.items()
-    ]
+    plain = {k: v for k, v in report.items() if isinstance(v, int | float | str) and k not in TOLD_ELSEWHERE}
+    return lines + [_in_words(name, value) for name, value in plain.items()]
+
+
+def _in_words(name: str, value: float | str) -> str:
+    """One figure of a fit as a line."""
+    if name in IN_WORDS:
+        return IN_WORDS[name].format(value)
+    return f"{name.replace('_', ' ')}: {value:g}" if isinstance(value, float) else f"{name.replace('_', ' ')}: {value}"
+
+
+def _settled(limb: str = "a limb", how: str = "changed", from_to_s: Sequence[float] = (), **_: object) -> str:
+    """One limb that the fit turned over or bridged, in words."""
+    when = " from {:g} to {:g} s".format(*from_to_s) if len(from_to_s) == 2 else ""
+    return f"{limb.replace('_', ' ')}{when} ({how})"
 
 
 def _row(*cells: object) -> str:
@@ -217,6 +236,7 @@ def _motion_data(result: Result) -> dict[str, Any]:
     return {
         "persons": result.joints.persons.tolist(),
         "time_s": [round(float(t), 5) for t in result.time_s],
+        "first_frame": first_frame(result),
         "joints": list(skeleton.joints),
         "limbs": [list(limb) for limb in skeleton.limbs],
         "colours": [[round(255 * float(c)) for c in person_colour(p)] for p in result.joints.persons.tolist()],

@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import cv2
@@ -17,6 +18,7 @@ import pytest
 from apps.report import main
 from apps.report_figures import (
     depth_band,
+    first_frame,
     foot_slide_mm,
     frames_to_look_at,
     number_changes,
@@ -122,7 +124,7 @@ def test_everything_promised_is_on_the_page(motion: Motion, tmp_path: Path) -> N
         "Standing feet slide 0",
         "left and right exchanged back: legs in 2 frames",
         "measured 100.0 %",
-        "Fit against picture: p50 0.0 px, p95 0.0 px",
+        "Half of the fitted joints lie within 0 px of where the network saw them, 95 in 100 within 0 px.",
         "<tr><td>left_knee</td><td>0.0</td><td>0.0</td><td>430.0</td></tr>",
         "Frames to look at",
         "Paths from above",
@@ -155,14 +157,32 @@ def test_names_and_warnings_are_text_not_markup(motion: Motion, tmp_path: Path) 
 
 
 def test_findings_of_the_fit_are_told_in_words() -> None:
-    report = {"exchanged_sides": {"arms": 3, "legs": 0}, "reprojection_p50_px": 1.64, "bone_length_sigma": {"head": 0.02}}
+    report = {"exchanged_sides": {"arms": 3, "legs": 0}, "rejected_joints_percent": 1.64, "bone_length_sigma": {"head": 0.02}}
     report["settled_limbs"] = [{"limb": "left_arm", "how": "turned over", "from_to_s": [0.2, 0.5], "energy_saved": 9.1}]
     lines = findings(report)
     assert lines[0] == "left and right exchanged back: arms in 3 frames"
-    assert "left_arm [0.2, 0.5] s" in lines[1]
-    assert "reprojection p50 px: 1.64" in lines
+    assert lines[1] == "limbs turned over in depth or bridged: left arm from 0.2 to 0.5 s (turned over)"
+    assert lines[2].endswith("had little say: 1.64 %")
+    assert findings({"resting_feet_percent": 51.4})[2] == "feet rest 51.4 % of the time (mean of ankles and toes)"
+    assert findings({"warmth_k": 293.15})[2] == "warmth k: 293.15", "what is new is shown as it is"
     assert findings({}) == []
     assert findings({"exchanged_sides": {"arms": 0}})[0].endswith("none")
+
+
+def test_the_person_card_repeats_nothing_and_has_no_places_in_the_camera_s_frame(motion: Motion, tmp_path: Path) -> None:
+    figures = {"frames_fitted": 40, "reprojection_p50_px": 1.5, "reprojection_p95_px": 5.5, "floor_height_m": -1.51}
+    assert findings(figures) == findings({"floor_up_xyz": [0, -1, 0]})
+    motion.report.update(figures)
+    assert "-1.51" not in re.sub("<script.*?</script>", "", report_html(result_of(tmp_path, motion)), flags=re.S)
+
+
+def test_the_first_frame_with_somebody(motion: Motion, tmp_path: Path) -> None:
+    late, never = walk(10, person=2, first_frame=30), walk(FRAMES, person=3)
+    never.xyz_m[:] = np.nan
+    late.xyz_m[:2] = np.nan
+    assert first_frame(result_of(tmp_path, late, never)) == 32
+    assert first_frame(result_of(tmp_path, motion, late)) == 0
+    assert first_frame(result_of(tmp_path, never)) == 0
 
 
 def test_command_line(motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -196,21 +216,26 @@ onload = () => setTimeout(() => {
 </script>"""
 
 
-def test_the_page_works_in_a_real_browser(motion: Motion, tmp_path: Path) -> None:
-    """Headless Chromium, offline: figures and film are there, controls move everything, the skeleton is drawn, no errors."""
+def in_browser(page_html: str, probe: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """What a probe found in headless Chromium, offline, and the page's DOM; the picture lies in folder/page.png."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    page = folder / "page.html"
+    html = page_html.replace("<head>", "<head><script>const wrong = []; onerror = (e) => wrong.push(e);</script>")
+    page.write_text(html.replace("</body>", probe + "</body>"), encoding="utf-8")
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
+    command += ["--hide-scrollbars", "--window-size=1200,1000", "--virtual-time-budget=4000"]
+    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom", f"--screenshot={folder / 'page.png'}", page.as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
+    return json.loads(re.search(r'<pre id="told">(.*?)</pre>', dom).group(1)), dom  # type: ignore[union-attr]
+
+
+def test_the_page_works_in_a_real_browser(motion: Motion, tmp_path: Path) -> None:
+    """Headless Chromium, offline: figures and film are there, controls move everything, the skeleton is drawn, no errors."""
     motion.xyz_m[12, SKELETON.index("left_wrist")] += [0, 0.4, 0]
     result = result_of(tmp_path, motion, film=True)
-    page, shot = tmp_path / "page.html", tmp_path / "page.png"
-    html = report_html(result).replace("<head>", "<head><script>const wrong = []; onerror = (e) => wrong.push(e);</script>")
-    page.write_text(html.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--hide-scrollbars", "--window-size=1200,1000", "--virtual-time-budget=4000"]
-    command += ["--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom", f"--screenshot={shot}", page.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True).stdout
-    told = json.loads(re.search(r'<pre id="told">(.*?)</pre>', dom).group(1))  # type: ignore[union-attr]
+    told, dom = in_browser(report_html(result), PROBE, tmp_path)
     assert told["wrong"] == []
     assert told["at_start"] == f"frame 0, {result.time_s[0]:.2f} s"
     assert told["scrubbed"] == f"frame 7, {result.time_s[7]:.2f} s"
@@ -219,11 +244,41 @@ def test_the_page_works_in_a_real_browser(motion: Motion, tmp_path: Path) -> Non
     assert told["film_px"] == 64
     assert told["film_s"] == pytest.approx(FRAMES / 30, abs=0.05)
     assert dom.count("<option") == len(SKELETON) + 2
-    image = cv2.imread(str(shot))
+    image = cv2.imread(str(tmp_path / "page.png"))
     assert image is not None
     world = image[100:560, 600:1180].astype(int)
     orange = (world[..., 2] > 190) & (world[..., 0] < 60)
     assert orange.sum() > 300
+
+
+NARROW_PROBE = """<script>
+onload = () => setTimeout(() => {
+  const told = { at_start: now.textContent, film_s: document.getElementById("film").currentTime };
+  show(35);
+  const row = plot.getContext("2d").getImageData(0, 9, plot.width, 1).data;  // above all curves: only the line of the frame
+  told.line_px = row.filter((_, k) => k % 4 === 3).indexOf(Math.max(...row.filter((_, k) => k % 4 === 3)));
+  told.plot_px = plot.width;
+  document.querySelector("main").style.width = "340px"; onresize();
+  told.inside = Math.max(...[...document.querySelectorAll("main *")].map((e) => e.getBoundingClientRect().right));
+  told.main = document.querySelector("main").getBoundingClientRect().right;
+  const out = document.createElement("pre");
+  out.id = "told"; out.textContent = JSON.stringify({ ...told, wrong }); document.body.append(out);
+}, 1500);
+</script>"""
+
+
+def test_the_page_opens_with_somebody_keeps_time_and_fits_a_phone(tmp_path: Path) -> None:
+    """Nobody for 30 of 40 frames, the last ten three times as slow: of 0.967 + 1 s, frame 35 stands at 1.567 s."""
+    time_s = np.append(np.arange(30), 29 + 3 * np.arange(1, 11)) / 30
+    late = walk(10, first_frame=30)
+    whole = result_of(tmp_path, replace(late, time_s=time_s[30:]), film=True)
+    told, _ = in_browser(report_html(replace(whole, time_s=time_s)), NARROW_PROBE, tmp_path)
+    assert told["wrong"] == []
+    assert told["at_start"] == "frame 30, 1.07 s"
+    assert told["film_s"] == pytest.approx(time_s[30], abs=0.05)
+    share = (time_s[35] - time_s[0]) / (time_s[-1] - time_s[0])
+    assert told["line_px"] == pytest.approx(44 + share * (told["plot_px"] - 54), abs=1.5)
+    assert told["inside"] <= told["main"]
 
 
 def test_a_film_too_large_for_the_page_is_found_from_where_the_page_lies(

@@ -88,7 +88,8 @@ function drawPlot() {
   const values = all.flat().filter((v) => v !== null);
   if (!values.length) return;
   const low = Math.min(0, ...minMax(values)), high = Math.max(...minMax(values)) * 1.05 + 1e-6;
-  const x = (f) => 44 + (width - 54) * (frames > 1 ? f / (frames - 1) : 0);
+  const first_s = data.time_s[0], last_s = data.time_s[frames - 1];
+  const x = (f) => 44 + (width - 54) * (frames > 1 ? (data.time_s[f] - first_s) / (last_s - first_s) : 0);
   const y = (v) => height - 22 - (height - 34) * (v - low) / (high - low);
   ink.font = "12px system-ui, sans-serif"; ink.fillStyle = "#6a7280"; ink.strokeStyle = "#d9dde4"; ink.lineWidth = 1;
   for (let k = 0; k <= 4; k++) {
@@ -96,8 +97,8 @@ function drawPlot() {
     ink.fillText(v.toFixed(2), 4, y(v) + 4);
     ink.beginPath(); ink.moveTo(44, y(v)); ink.lineTo(width - 10, y(v)); ink.stroke();
   }
-  ink.fillText(`${data.time_s[0].toFixed(2)} s`, 44, height - 5);
-  ink.fillText(`${data.time_s[frames - 1].toFixed(2)} s`, width - 54, height - 5);
+  ink.fillText(`${first_s.toFixed(2)} s`, 44, height - 5);
+  ink.fillText(`${last_s.toFixed(2)} s`, width - 54, height - 5);
   all.forEach((row, person) => {
     ink.strokeStyle = `rgb(${data.colours[person]})`; ink.lineWidth = 1.6; ink.beginPath();
     let pen = false;
@@ -165,7 +166,7 @@ function start() {
   document.querySelectorAll("[data-frame]").forEach((a) => (a.onclick = (e) => { e.preventDefault(); show(Number(a.dataset.frame)); }));
   window.onresize = () => { drawWorld(); drawPlot(); };
   frameEverybody();
-  show(0, true);
+  show(data.first_frame, data.first_frame === 0);
   requestAnimationFrame(tick);
 }
 
