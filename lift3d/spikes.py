@@ -32,13 +32,26 @@ def doubt_spikes(track: Track) -> Track:
 
     Their motion is looked at relative to the shoulder or the hip.
     """
-    score, height, skeleton = track.score.copy(), body_height_px(track.xy_px), load_skeleton("vnect21")
+    return replace(track, score=np.where(spikes_of(track), DOUBT * track.score, track.score))
+
+
+def undoubted_score(track: Track) -> Floats:
+    """(T, 21) the network's own scores of a track that `doubt_spikes` has been over, for who measures and not for the fit.
+
+    Where rows were struck or joined since, a spike at the seam may keep its lowered score.
+    """
+    return np.where(spikes_of(track) & (track.score <= DOUBT), track.score / DOUBT, track.score)
+
+
+def spikes_of(track: Track) -> NDArray[np.bool_]:
+    """(T, 21) where joints jump away and come back at once; told by places and times alone, so a second time as the first."""
+    found, height, skeleton = np.zeros(track.score.shape, dtype=bool), body_height_px(track.xy_px), load_skeleton("vnect21")
     for side, (root, names) in product(("left", "right"), zip(ROOTS, LIMBS, strict=True)):
         for joint in skeleton.indices([f"{side}_{name}" for name in names]):
             xy = (track.xy_px[:, joint] - track.xy_px[:, skeleton.index(f"{side}_{root}")]) / height[:, None]
             for start, stop in _spikes(xy, track.time_s):
-                score[start:stop, joint] *= DOUBT
-    return replace(track, score=score)
+                found[start:stop, joint] = True
+    return found
 
 
 def _spikes(xy: Floats, time_s: Floats) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lift3d.spikes import DOUBT, doubt_spikes
+from lift3d.spikes import DOUBT, doubt_spikes, spikes_of, undoubted_score
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
@@ -89,3 +89,15 @@ def test_neither_size_nor_direction_matters():
     turned = np.stack([-seen.xy_px[..., 1], seen.xy_px[..., 0]], axis=-1) * 0.3
     moved = Track(1, seen.frame, seen.time_s, turned, seen.score, seen.xyz_m, seen.sigma_m)
     np.testing.assert_array_equal(doubt_spikes(moved).score, doubt_spikes(seen).score)
+
+
+def test_the_network_s_own_scores_come_back_from_a_doubted_track():
+    seen = track()
+    seen.score[:] = np.random.default_rng(4).uniform(0.01, 1.0, seen.score.shape)
+    seen.xy_px[[30, 31, 60], WRIST] += [90.0, -40.0]
+    told = doubt_spikes(seen)
+    assert spikes_of(told).sum() == spikes_of(seen).sum() == 3
+    assert (told.score < seen.score).sum() == 3
+    np.testing.assert_allclose(undoubted_score(told), seen.score, rtol=1e-12)
+    np.testing.assert_array_equal(undoubted_score(seen)[[0, 89]], seen.score[[0, 89]])
+    assert undoubted_score(seen).max() <= 1.0  # what was never doubted does not become surer than sure
