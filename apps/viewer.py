@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         choices=COLOURS,
         default="person",
         help="of joints: person; score, the network's confidence 1..0, or sigma, standard deviation across the viewing "
-        "direction 10..80 mm, both from blue (sure) to red; source, where a joint comes from (docs/outputs.md)",
+        "direction 10..80 mm, both from blue (sure) to red; source, where a joint comes from (docs/outputs.md); a scale is "
+        "shown with them, and round heads and trails keep the person's colour",
     )
     parser.add_argument("--picture", choices=("yes", "none"), default="yes", help="show the clip's picture too (yes)")
     parser.add_argument("--renderer", choices=("open3d", "opencv"), default="open3d", help="opencv draws without OpenGL")

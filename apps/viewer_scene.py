@@ -80,8 +80,11 @@ def tubes(start: Floats, end: Floats, radii: Floats, sides: int = _SIDES) -> tup
     return vertices.reshape(-1, 3), normals.reshape(-1, 3), _repeat(_grid_triangles(2, sides), 2 * sides, len(start))
 
 
-def person_mesh(xyz_world_m: Floats, joint_colours: Floats) -> Mesh:
-    """A skeleton of balls and cones, with a round head, from (21, 3) joints and (21, 3) colours."""
+def person_mesh(xyz_world_m: Floats, joint_colours: Floats, head_colour: Floats | None = None) -> Mesh:
+    """A skeleton of balls and cones, with a round head, from (21, 3) joints and (21, 3) colours.
+
+    head_colour (3,): that of the round head; without it the head joint's.
+    """
     skeleton = load_skeleton("vnect21")
     head, top = skeleton.indices(["head", "head_top"])
     radii = np.array([_joint_radius_m(joint) for joint in skeleton.joints])
@@ -93,7 +96,7 @@ def person_mesh(xyz_world_m: Floats, joint_colours: Floats) -> Mesh:
     balls = spheres(np.vstack([xyz_world_m, skull]), np.append(radii, skull_radius))
     bones = tubes(xyz_world_m[parent], xyz_world_m[child], bone_radii)
     per_ball, per_bone = len(balls[0]) // (len(skeleton) + 1), len(bones[0]) // len(child)
-    ball_colours = np.vstack([joint_colours, joint_colours[head]])
+    ball_colours = np.vstack([joint_colours, joint_colours[head] if head_colour is None else head_colour])
     colours = np.concatenate([ball_colours.repeat(per_ball, axis=0), joint_colours[child].repeat(per_bone, axis=0)])
     normals = np.concatenate([balls[1], bones[1]])
     return Mesh(

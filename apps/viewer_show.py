@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.result_folder import Result
-from apps.viewer_caption import INK, Piece, bar, write
+from apps.viewer_caption import INK, Piece, bar, fitting_size, write
 from apps.viewer_cast import cast_of
 from apps.viewer_picture import ClipPictures
 from apps.viewer_player import KEY_C, KEY_ESC, KEY_R, KEY_T, Player
+from apps.viewer_scale import scale_of
 from apps.viewer_stage import TRAIL_ROWS, Renderer, Viewer
 from posecore.camera import world_to_camera
 from posecore.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _FRAME_RATE_CAP_S = 1 / 60
+_LINE_PX, _SMALLEST = 40, 0.4  # from one line of words to the next at size 1; smaller words are made only to fit in
 _INSET_SHARE = 0.26  # width of the clip's picture in the corner, of the whole picture's
 
 
@@ -35,7 +37,7 @@ class ResultShow:
         self._first = first = results[0]
         self.time_s = first.time_s
         self._cast = cast_of(results)
-        self._colour = colour
+        self._colour, self._scale = colour, scale_of(colour)
         self._trails = True
         self._clip = ClipPictures(first.video) if pictures and first.video else None
         self._rgb: NDArray[np.uint8] | None = None
@@ -78,7 +80,7 @@ class ResultShow:
         return self.viewer.show(people, in_frustum, paths, self._cast.colours(self._colour, frame))
 
     def annotated(self, frame: int, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-        """What is shown as (H, W, 3) uint8 RGB, with the clip's picture in the corner, frame number and time."""
+        """What is shown as (H, W, 3) uint8 RGB, with the clip's picture in the corner; who, when, and what colours mean."""
         image = np.ascontiguousarray(self.viewer.picture(size_wh))
         width, height = size_wh
         margin = max(8, width // 80)
@@ -92,7 +94,10 @@ class ResultShow:
             left = self._inset_left_px
             image[margin : margin + inset_h, left : left + inset_w] = inset
         when: Piece = (f" frame {frame}   {self.time_s[frame]:.2f} s", INK)
-        write(image, [*self._cast.legend, when], (margin, height - margin), width / 2200)
+        size, words = max(width / 2200, _SMALLEST), [*self._cast.legend, when]
+        write(image, words, (margin, height - margin), fitting_size(words, width - 2 * margin, size))
+        above_px = height - margin - round(_LINE_PX * size)
+        write(image, self._scale, (margin, above_px), fitting_size(self._scale, width - 2 * margin, size))
         return image
 
     def play(self, frame: int = 0) -> None:
@@ -117,7 +122,7 @@ class ResultShow:
         last = len(self.time_s) - 1
         state = f" frame {player.frame}/{last}   {self.time_s[player.frame]:.2f} s   x{player.speed:g}"
         words: list[Piece] = [*self._cast.legend, (f"{state}   {'' if player.playing else 'paused'}", INK)]
-        return bar(self.viewer.renderer.size_wh[0], words, player.frame / max(last, 1))
+        return bar(self.viewer.renderer.size_wh[0], words, player.frame / max(last, 1), self._scale)
 
     def _bind(self, player: Player) -> None:
         renderer: Open3DRenderer = self.viewer.renderer  # type: ignore[assignment]

@@ -153,7 +153,8 @@ class Viewer:
 
         people: person number to (21, 3) joints, camera frame, metres; rgb: the clip's picture, shown in the camera's frustum;
         trails: person number to (L, 21, 3) earlier joints, oldest first; left out, the viewer remembers what it was shown;
-        colours: person number to (21, 3) joint colours 0..1. Returns False after the window was closed.
+        colours: person number to (21, 3) joint colours 0..1; the round head has the person's own. Returns False after the
+        window was closed.
         """
         for person in sorted(self._people | set(people)):
             past = (trails or {}).get(person)
@@ -188,7 +189,7 @@ class Viewer:
 
     def _show_person(self, person: int, xyz_camera_m: Floats, colours: Floats | None) -> None:
         joint_colours = side_colours(person_colour(person)) if colours is None else colours
-        mesh = person_mesh(self.world.points(xyz_camera_m), joint_colours)
+        mesh = person_mesh(self.world.points(xyz_camera_m), joint_colours, person_colour(person))
         self.renderer.put(f"shadow {person}", shadow_mesh(mesh))
         self.renderer.put(f"person {person}", mesh)
 
