@@ -43,12 +43,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from apps.export import files_asked_for, tell_files, write_more
-    from apps.result_folder import is_unfinished
+    from apps.result_folder import check_writable, existing_folder, is_unfinished
     from apps.settings import Settings
     from posecore import results
     from posecore.config import known_to, override
     from posecore.errors import ConfigError, InputError
 
+    existing_folder(options.folder)
     told = options.folder / (results.UNFINISHED if is_unfinished(options.folder) else results.CONFIG)
     config = results.read_config(told)
     if "settings" not in config:
@@ -61,6 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     if changed:
         raise ConfigError(f"settings of '{changed[0]}' act before the fit; run video3d again to change them")
     more = files_asked_for(options)
+    check_writable(options.folder)
     new_camera = settings.camera != old.camera or _names_camera_file(options, old)
     tell(refit(options.folder, settings, new_camera, config, options.quiet), options.quiet)
     tell_files(*write_more(options.folder, more), options.quiet)

@@ -58,7 +58,7 @@ def write_report(folder: Path, output: Path | None = None, what_if_fovs_deg: tup
         with whole_file(path) as part:
             part.write_text(page, encoding="utf-8", errors="replace")  # a name may hold bytes that are no UTF-8
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another file with -o") from None
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -112,9 +113,7 @@ class Result:
 
 def load_result(folder: str | Path) -> Result:
     """Read a folder that video3d wrote. InputError, in one line, if it is not one or is damaged."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the result folder of a clip, as in clip_pose3d")
+    folder = existing_folder(Path(folder))
     if is_unfinished(folder):
         raise InputError(f"{folder}: its run was interrupted; end it with: python apps/refit.py {folder}")
     if not (folder / MOTIONS).is_file():
@@ -123,6 +122,25 @@ def load_result(folder: str | Path) -> Result:
     config = read_config(folder / CONFIG)
     camera = camera_from_dict(config.get("camera"))
     return Result(folder, read_motions(folder / MOTIONS), tracks, clip.time_s, camera, config, clip.cuts)
+
+
+def existing_folder(folder: Path) -> Path:
+    """The folder, if it is one. InputError else: of a clip, or of a file in its result, it says which folder to give."""
+    if folder.is_dir():
+        return folder
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder; give the result folder of a clip, as in clip_pose3d")
+    if (folder.parent / CONFIG).is_file():
+        raise InputError(f"{folder}: this is a file; give the folder that it lies in, {folder.parent}")
+    raise InputError(f"{folder}: this is a file; give its result folder, as in {folder.with_name(f'{folder.stem}_pose3d')}")
+
+
+def check_writable(folder: Path) -> None:
+    """InputError unless files can be written into an existing folder: told before the work, not after it."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; make it, or choose another")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: this folder cannot be written to; allow it, or choose another")
 
 
 def is_unfinished(folder: Path) -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from apps.viewer_show import ResultShow
 
 COLOURS = ("person", "score", "sigma", "source")
+FILM_ENDINGS = (".mp4", ".m4v", ".mov")  # posecore.video writes MP4, which players also take for these
 OVERSAMPLING = 2  # pictures are drawn this much larger and scaled down: smooth edges
 
 
@@ -79,6 +80,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--size: expected 64 to 8192 pixels, got {options.size[0]} {options.size[1]}")
     if options.turntable and not options.movie:
         raise ConfigError("--turntable needs --movie OUT.mp4")
+    _check_files(options)
     results = [load_result(folder) for folder in options.folder]
     frames = len(results[0].time_s)
     if not 0 <= options.frame < frames:
@@ -105,20 +107,26 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def write_screenshot(show: ResultShow, options: argparse.Namespace) -> None:
-    """One frame as a picture file."""
-    import cv2
-
+def _check_files(options: argparse.Namespace) -> None:
+    """InputError for a picture or a film that could not be written once it is drawn."""
+    from apps.result_folder import check_writable
+    from apps.viewer_picture import check_picture
     from posecore.errors import InputError
 
+    if options.screenshot:
+        check_picture(options.screenshot)
+    if options.movie:
+        if options.movie.suffix.lower() not in FILM_ENDINGS:
+            raise InputError(f"{options.movie}: a film is written as H.264 in MP4; end its name in {' or '.join(FILM_ENDINGS)}")
+        check_writable(options.movie.parent)
+
+
+def write_screenshot(show: ResultShow, options: argparse.Namespace) -> None:
+    """One frame as a picture file."""
+    from apps.viewer_picture import write_picture
+
     show.show(options.frame)
-    rgb = show.annotated(options.frame, tuple(options.size))
-    try:
-        written = cv2.imwrite(str(options.screenshot), rgb[..., ::-1])
-    except cv2.error:
-        written = False
-    if not written:
-        raise InputError(f"{options.screenshot}: cannot be written; the folder must exist and the name end in .png or .jpg")
+    write_picture(options.screenshot, show.annotated(options.frame, tuple(options.size)))
     print(options.screenshot)
 
 

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.result_folder import check_writable
 from posecore.errors import InputError
+from posecore.results import whole_file
 
 WIDTH_PX = 480  # more would not be seen in the camera's frustum
 
@@ -53,6 +55,24 @@ class ClipPictures:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+
+def check_picture(path: Path) -> None:
+    """InputError unless `write_picture` can write this file: told before anything is drawn."""
+    if not path.suffix or not cv2.haveImageWriter(path.suffix):
+        raise InputError(f"{path}: no picture's ending; name a file that ends in .png or .jpg")
+    check_writable(path.parent)
+
+
+def write_picture(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """A picture (H, W, 3) RGB as a file of the kind that its ending says. InputError."""
+    check_picture(path)
+    data = cv2.imencode(path.suffix, rgb[..., ::-1])[1].tobytes()
+    try:
+        with whole_file(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); name another file") from None
 
 
 def shrunk(rgb: NDArray[np.uint8], width_px: int = WIDTH_PX) -> NDArray[np.uint8]:

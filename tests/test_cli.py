@@ -244,7 +244,10 @@ def test_users_mistakes_are_one_line_and_exit_code_2(arguments, words, tmp_path,
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "config.yaml: cannot be read"),
+        (["nowhere"], "nowhere: no such folder; give the result folder of a clip"),
+        (["."], "config.yaml: cannot be read"),
+        (["clip.mp4"], "clip.mp4: this is a file; give its result folder, as in clip_pose3d"),
+        (["clip_pose3d/config.yaml"], "this is a file; give the folder that it lies in, clip_pose3d"),
         (["clip_pose3d", "--set", "detect.every_s=1"], "settings of 'detect' act before the fit"),
         (["clip_pose3d", "--set", "relink.size=0"], "settings of 'relink' act before the fit"),
         (["clip_pose3d", "--fov", "x"], "--fov: expected a number"),
@@ -257,6 +260,15 @@ def test_refit_s_mistakes(arguments, words, clip, monkeypatch, capsys):
     err = capsys.readouterr().err
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_refit_tells_a_folder_that_cannot_be_written_before_the_fit(clip, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "clip_pose3d"
+    assert video3d.main([str(clip), "-q", *QUICK]) == 0
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr(pipeline, "fit", None)
+    assert refit.main([str(folder)]) == 2
+    assert capsys.readouterr().err == f"error: {folder}: this folder cannot be written to; allow it, or choose another\n"
 
 
 def test_refit_of_a_damaged_folder(clip, tmp_path, capsys):

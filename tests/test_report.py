@@ -192,7 +192,8 @@ def test_command_line(motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([str(result.folder), "--what-if-fov", "300"]) == 2
     assert main([str(tmp_path / "absent")]) == 2
     assert main([str(result.folder), "-o", str(tmp_path / "no" / "where.html")]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "cannot be written (No such file or directory); name another file with -o" in error
 
 
 def test_a_result_without_people_has_a_page(tmp_path: Path) -> None:

@@ -373,7 +373,11 @@ def test_joints_are_coloured_by_what_is_asked_for(folder: Path) -> None:
         (["--turntable"], "--turntable needs --movie"),
         (["--renderer", "opencv"], "pictures only"),
         (["--size", "1", "1", "--screenshot", "x.png"], "64 to 8192"),
-        (["--renderer", "opencv", "--screenshot", "/nowhere/x.png"], "cannot be written"),
+        (["--renderer", "opencv", "--screenshot", "/nowhere/x.png"], "/nowhere: no such folder; make it, or choose another"),
+        (["--screenshot", "x.txt"], "x.txt: no picture's ending; name a file that ends in .png or .jpg"),
+        (["--screenshot", "png"], "png: no picture's ending"),
+        (["--movie", "x.webm"], "x.webm: a film is written as H.264 in MP4; end its name in .mp4 or .m4v or .mov"),
+        (["--movie", "/nowhere/x.MP4"], "/nowhere: no such folder"),
     ],
 )
 def test_bad_options_are_one_clear_line(
@@ -384,6 +388,16 @@ def test_bad_options_are_one_clear_line(
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--screenshot", "--movie"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_drawing(
+    option: str, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_, **__: False)
+    monkeypatch.setattr("apps.viewer_stage.make_renderer", None)
+    assert main([str(folder), option, str(tmp_path / ("x.png" if option == "--screenshot" else "x.mp4"))]) == 2
+    assert capfd.readouterr().err == f"error: {tmp_path}: this folder cannot be written to; allow it, or choose another\n"
 
 
 def test_without_a_display_a_window_is_refused_in_one_line(
@@ -403,6 +417,9 @@ def test_without_a_display_a_window_is_refused_in_one_line(
 def test_a_folder_that_is_no_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         load_result(tmp_path / "absent")
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(InputError, match=r"clip\.mp4: this is a file; give its result folder, as in .*/clip_pose3d$"):
+        load_result(tmp_path / "clip.mp4")
     with pytest.raises(InputError, match=r"motions\.npz is missing"):
         load_result(tmp_path)
     with pytest.raises(ConfigError, match="open3d and opencv"):
