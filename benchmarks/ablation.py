@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,18 +97,18 @@ def train_row(name: str, options: argparse.Namespace) -> dict[str, float]:
         init = Path(IMAGENET) if run.lesson.network.trunk == LITE0.trunk else None
         trainer = make_trainer(run, options.data, folder, init, options.workers)
         figures = trainer.run(lambda line: print(f"{name}: {line}", flush=True))
-        people = Counter(sample.source for sample in trainer.task.val)
-        done.write_text(json.dumps({**figures, **over_photos(figures, people)}, indent=2) + "\n", encoding="utf-8")
+        done.write_text(json.dumps({**figures, **over_photos(figures)}, indent=2) + "\n", encoding="utf-8")
     return json.loads(done.read_text(encoding="utf-8"))
 
 
-def over_photos(figures: Mapping[str, float], people: Mapping[str, int]) -> dict[str, float]:
-    """Street fashion and sports together, every person counting the same."""
-    total = people["ccp"] + people["sports"]
-    return {
-        f"photos_{name}": sum(people[source] * figures[f"{source}_{name}"] for source in ("ccp", "sports")) / total
-        for name in ("pck", "mpjpe_mm")
-    }
+def over_photos(figures: Mapping[str, float]) -> dict[str, float]:
+    """Street fashion and sports together, every person counting the same of whom there is such a figure."""
+    out: dict[str, float] = {}
+    for name, counted in (("pck", "pck_people"), ("mpjpe_mm", "mpjpe_people")):
+        people = {source: figures[f"{source}_{counted}"] for source in ("ccp", "sports")}
+        known = sum(count * figures[f"{source}_{name}"] for source, count in people.items() if count)
+        out[f"photos_{name}"] = known / sum(people.values())
+    return out
 
 
 def table(figures: Mapping[str, Mapping[str, float]]) -> str:

@@ -14,7 +14,7 @@ from posecore.types import Crop
 from training import cutouts, people
 from training.augment import AugmentConfig, change_colours, change_picture, move_person, similarity, warp
 from training.lift_data import lift_target, make_example, person_crop
-from training.lift_eval import evaluate_lift
+from training.lift_eval import LIMBS, OTHERS, evaluate_lift
 from training.people import load_people
 from training.pose_data import pose_target
 from training.samples import LABELS, PersonLabel, Sample, to_openpose18
@@ -336,6 +336,35 @@ def test_evaluation_of_the_truth_is_perfect_and_a_shift_is_measured():
     assert off["ccp_gain_z"] == pytest.approx(gain, rel=1e-3)
     again = evaluate_lift(lambda rgb: moved[None], [sample], 256, sigma_gain=(1, 1.01 * gain))
     assert again["ccp_cover80"] == 1
+
+
+def test_every_person_counts_the_same_and_only_those_of_whom_something_is_known():
+    """One known whole and right, one known in six limb joints and 100 mm off, one of whom no depth is known at all."""
+    whole, few, nothing = (random_person(k) for k in (7, 9, 8))
+    few = replace(few, trust_xyz=np.isin(np.arange(26), LIMBS[:6]).astype(np.float32))
+    nothing = replace(nothing, trust_xyz=np.zeros(26, np.float32), trust=(np.arange(26) == LIMBS[0]).astype(np.float32))
+    samples = [make_sample(person) for person in (whole, few, nothing)]
+    maps = np.stack([ideal_maps(make_example(s, 256, None, AugmentConfig()).person, 256) for s in samples])
+    maps[1, 1, LIMBS] += 0.1
+    figures = evaluate_lift(lambda rgb: maps, samples, 256)
+    assert figures["ccp_mpjpe_mm"] == pytest.approx(50, abs=0.1)
+    assert (figures["ccp_pck_people"], figures["ccp_mpjpe_people"]) == (2, 2)
+
+
+def test_error_bars_are_judged_by_direction_and_apart_for_limbs_and_the_rest():
+    """Depth of limbs is off by 1, 2, ... 12 cm, the image plane of the other joints by a metre; 80 % of a Laplace is b ln 5."""
+    sample = make_sample(random_person(7))
+    maps = ideal_maps(make_example(sample, 256, None, AugmentConfig()).person, 256)
+    maps[3, LIMBS] += 0.01 * np.arange(1, 13)[:, None, None]
+    maps[1:3, OTHERS] += 1.0
+    figures = evaluate_lift(lambda rgb: maps[None], [sample], 256)
+    half = np.exp(-3.0) * np.log(5)  # 80 mm
+    inside = np.mean(0.01 * np.arange(1, 13) < half)
+    assert 0.5 < inside < 0.8
+    assert (figures["ccp_cover80_xy"], figures["ccp_cover80_z"]) == (1, pytest.approx(inside))
+    assert figures["ccp_cover80"] == pytest.approx((2 + inside) / 3)
+    assert (figures["ccp_others_cover80_xy"], figures["ccp_others_cover80_z"]) == (0, 1)
+    assert figures["ccp_gain_z"] == pytest.approx(np.quantile(0.01 * np.arange(1, 13), 0.8) / half, rel=1e-3)
 
 
 def test_a_bent_head_is_measured_though_it_is_no_limb():

@@ -49,11 +49,13 @@ def evaluate_lift(
 ) -> dict[str, float]:
     """Figures per source over plain crops, turned with the body or with others of `company` in them.
 
-    PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres.
+    PCK@0.2 torso of the 12 limb joints, MPJPE and PA-MPJPE in mm of normalised metres. `pck_people` and `mpjpe_people` are how
+    many persons these are means over: a torso, or a trusted limb joint, is not known of everybody.
     3D is compared on the trusted limb joints, both relative to the pelvis; PA needs at least 6 of them. `others_mm` is the same
     over the trusted joints that no limb ends at: neck, head, spine, hands and toes. `cover80` is the share
-    of the coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the image plane, in
-    depth), which should be 0.8; `gain_xy` and `gain_z` are the factors that would make it so.
+    of the limb joints' coordinates inside the 80 % interval (Laplace) of the network's error bars times `sigma_gain` (in the
+    image plane, in depth), which should be 0.8, in `cover80_xy` and `cover80_z` as well; `gain_xy` and `gain_z` are the factors
+    that would make it so. `others_cover80_xy` and `_z` are of the joints of `others_mm`.
     """
     rows: dict[str, list[_Figures]] = {}
     for examples in _examples(samples, size_px, batch, turned, company):
@@ -114,7 +116,8 @@ class _Figures:
     error_mm: NDArray[np.float64]  # per trusted limb joint
     aligned_mm: NDArray[np.float64]
     others_mm: NDArray[np.float64]  # per trusted joint of OTHERS
-    ratio: NDArray[np.float64]  # (K, 3) error over the half width of the 80 % interval
+    ratio: NDArray[np.float64]  # (K, 3) error over the half width of the 80 % interval, per trusted limb joint
+    others_ratio: NDArray[np.float64]  # the same per trusted joint of OTHERS
 
 
 def _summary(figures: list[_Figures]) -> dict[str, float]:
@@ -123,17 +126,26 @@ def _summary(figures: list[_Figures]) -> dict[str, float]:
     def mean(parts: list[NDArray[np.float64]]) -> float:
         return float(np.mean([part.mean() for part in parts if part.size])) if any(part.size for part in parts) else np.nan
 
-    ratio = np.concatenate([f.ratio for f in figures])
+    ratio, others_ratio = (np.concatenate(parts) for parts in zip(*((f.ratio, f.others_ratio) for f in figures), strict=True))
     out = {
+        "pck_people": float(sum(f.right.size > 0 for f in figures)),
+        "mpjpe_people": float(sum(f.error_mm.size > 0 for f in figures)),
         "pck": mean([f.right for f in figures]),
         "mpjpe_mm": mean([f.error_mm for f in figures]),
         "pa_mpjpe_mm": mean([f.aligned_mm for f in figures]),
         "others_mm": mean([f.others_mm for f in figures]),
     }
+    if len(others_ratio):
+        out |= {f"others_{name}": value for name, value in _cover(others_ratio).items()}
     if len(ratio):
-        out["cover80"] = float((ratio <= 1).mean())
+        out |= {"cover80": float((ratio <= 1).mean()), **_cover(ratio)}
         out["gain_xy"], out["gain_z"] = float(np.quantile(ratio[:, :2], 0.8)), float(np.quantile(ratio[:, 2], 0.8))
     return {name: value for name, value in out.items() if np.isfinite(value)}
+
+
+def _cover(ratio: NDArray[np.float64]) -> dict[str, float]:
+    """Shares of the coordinates inside their intervals, from ratios (K, 3), K > 0."""
+    return {"cover80_xy": float((ratio[:, :2] <= 1).mean()), "cover80_z": float((ratio[:, 2] <= 1).mean())}
 
 
 def _score(maps: NDArray[np.float32], example: LiftExample, sigma_gain: NDArray[np.float64]) -> _Figures:
@@ -142,13 +154,14 @@ def _score(maps: NDArray[np.float32], example: LiftExample, sigma_gain: NDArray[
     right = correct_limb_joints(xy, person.xy_px[LIFT_JOINTS], person.trust[LIFT_JOINTS] > 0, VNECT)
     trusted, others = ([j for j in joints if person.trust_xyz[j] > 0] for joints in (LIMBS, OTHERS))
     truth = person.xyz_m[trusted].astype(float)
-    off = xyz[trusted] - truth
-    half = (sigma * sigma_gain)[trusted][:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
+    off, others_off = xyz[trusted] - truth, xyz[others] - person.xyz_m[others]
+    half = (sigma * sigma_gain)[:, [0, 0, 1]] / np.sqrt(2) * np.log(5.0)  # 80 % of a Laplace lies within b ln 5
     aligned = align_similarity(xyz[trusted], truth) - truth if len(trusted) >= 6 else np.zeros((0, 3))
     return _Figures(
         right[np.isfinite(right)],
         1000 * np.linalg.norm(off, axis=1),
         1000 * np.linalg.norm(aligned, axis=1),
-        1000 * np.linalg.norm(xyz[others] - person.xyz_m[others], axis=1),
-        np.abs(off) / half,
+        1000 * np.linalg.norm(others_off, axis=1),
+        np.abs(off) / half[trusted],
+        np.abs(others_off) / half[others],
     )
