@@ -25,6 +25,11 @@ def test_what_is_missing_is_out_of_bounds() -> None:
         assert not passed
         assert text.count("OUT OF BOUNDS") == 1
     assert not selftest.judge({"missing_percent": 100.0}, bounds)[1]
+    right = dict.fromkeys(bounds, 0.0)
+    for name in bounds:
+        assert not selftest.judge(right | {name: float("nan")}, bounds)[1]
+        assert not selftest.judge({other: 0.0 for other in bounds if other != name}, bounds)[1]
+    assert not selftest.judge(right | {"people_too_many": 1.0}, bounds)[1]
 
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:

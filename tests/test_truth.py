@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from apps.result_folder import Result, load_result
-from apps.truth import Truth, figures, read_truth, truth_line
+from apps.truth import Truth, _pairs, figures, read_truth, truth_line
 from posecore.errors import InputError
 from posecore.types import Motion
 from tests.test_viewer import write_result
@@ -26,7 +26,8 @@ def result_of(folder: Path, *people: np.ndarray, frames: int = FRAMES) -> Result
 
 def test_the_truth_itself_is_off_by_nothing(tmp_path: Path) -> None:
     found = figures(result_of(tmp_path, RIGHT.xyz_m, LEFT.xyz_m), TRUTH)
-    assert set(found) == {"mpjpe_mm", "pa_mpjpe_mm", "root_mm", "bone_sd_mm", "reprojection_p95_px", "missing_percent"}
+    names = {"mpjpe_mm", "pa_mpjpe_mm", "root_mm", "bone_sd_mm", "reprojection_p95_px", "missing_percent", "people_too_many"}
+    assert set(found) == names
     assert max(found.values()) < 1e-6
 
 
@@ -81,9 +82,37 @@ def test_truth_is_read_as_it_was_written(tmp_path: Path) -> None:
         read_truth(path)
 
 
-def test_who_was_never_there_is_nobody_s_nearest() -> None:
-    from apps.truth import _nearest
+def test_who_was_never_there_is_nobody() -> None:
+    truth = np.zeros((1, 5, 21, 3))
+    found = np.concatenate([np.full((1, 5, 21, 3), np.nan), truth + 0.5])
+    assert _pairs(found, truth) == [(0, 1)]
+    assert _pairs(found[:1], truth) == []
 
-    truth = np.zeros((5, 21, 3))
-    found = np.stack([np.full((5, 21, 3), np.nan), truth + 0.5])
-    np.testing.assert_array_equal(_nearest(found, truth), found[1])
+
+def test_one_found_is_not_two_people(tmp_path: Path) -> None:
+    """Of two who stand side by side one is found: right where he is, and half of all frames are missing."""
+    result = result_of(tmp_path, LEFT.xyz_m)
+    found = figures(result, TRUTH)
+    assert found["missing_percent"] == pytest.approx(50)
+    assert (found["root_mm"], found["people_too_many"]) == (pytest.approx(0, abs=1e-6), 0)
+    assert truth_line(result, TRUTH).endswith("; missing in 50 % of the frames")
+
+
+def test_everybody_is_found_once_though_one_is_nearest_to_both(tmp_path: Path) -> None:
+    """The right one is found half way to the left one, the left one 2 m behind himself: who is whom is told on the whole."""
+    towards, behind = np.array([-0.9, 0, 0]), np.array([0, 0, 2.0])
+    found = figures(result_of(tmp_path, LEFT.xyz_m + behind, RIGHT.xyz_m + towards), TRUTH)
+    assert found["root_mm"] == pytest.approx((900 + 2000) / 2)
+    assert (found["missing_percent"], found["people_too_many"]) == (0, 0)
+
+
+def test_people_who_are_not_there_and_halves_under_two_numbers_are_too_many(tmp_path: Path) -> None:
+    one = Truth(LEFT.xyz_m[None], LEFT.xy_px[None], np.array([1.7]))
+    first, second = LEFT.xyz_m.copy(), LEFT.xyz_m.copy()
+    first[4:], second[:4] = np.nan, np.nan
+    result = result_of(tmp_path, first, second, RIGHT.xyz_m)
+    found = figures(result, one)
+    assert found["people_too_many"] == 2
+    assert found["missing_percent"] == pytest.approx(100 * 2 / 6)
+    assert found["mpjpe_mm"] == pytest.approx(0, abs=1e-6)
+    assert truth_line(result, one).endswith("; missing in 33 % of the frames; 2 found who are not there")
