@@ -105,22 +105,36 @@ class NumberChange:
 
 
 def number_changes(result: Result, cuts: Sequence[int] = ()) -> list[NumberChange]:
-    """Pairs of people of whom one begins where and when the other ends, unless a cut lies between."""
-    root, time_s = load_skeleton("vnect21").root, result.time_s
-    stretches = [(m.person, presence(m), {int(f): m.xyz_m[k, root] for k, f in enumerate(m.frame)}) for m in result.motions]
-    found = []
-    for before, there, places in stretches:
-        for after, comes, others in stretches:
-            if before == after or not there or not comes:
-                continue
-            last, first = there[-1][1], comes[0][0]
-            gap_s = float(time_s[first] - time_s[last])
-            if not 0 < gap_s <= SAME_WITHIN_S or any(last < cut <= first for cut in cuts):
-                continue
-            distance_m = float(np.linalg.norm(places[last] - others[first]))
-            if distance_m <= SAME_RADIUS_M + SAME_SPEED_M_S * gap_s:
-                found.append(NumberChange(before, after, first, gap_s, distance_m))
-    return found
+    """People who come up, for the first time or again, where and when another was lost, unless a cut lies between.
+
+    Not who comes up nearer to where he was lost himself, as two do who hide one another and keep their numbers.
+    """
+    found, there = [], [(motion, presence(motion)) for motion in result.motions]
+    for motion, comes in there:
+        for first, _ in comes:
+            own = _lost(comes, first)
+            own_m = np.inf if own is None else _moved_m(motion, own, motion, first)
+            for other, stretches in there:
+                last = _lost(stretches, first)
+                if other is motion or last is None or any(last < cut <= first for cut in cuts):
+                    continue
+                gap_s, distance_m = float(result.time_s[first] - result.time_s[last]), _moved_m(other, last, motion, first)
+                if gap_s <= SAME_WITHIN_S and distance_m <= min(SAME_RADIUS_M + SAME_SPEED_M_S * gap_s, own_m):
+                    found.append(NumberChange(other.person, motion.person, first, gap_s, distance_m))
+    return sorted(found, key=lambda change: (change.frame, change.before, change.after))
+
+
+def _lost(stretches: list[tuple[int, int]], frame: int) -> int | None:
+    """Last frame in which somebody was there before `frame`; None if he never was, or is there from before until then."""
+    lasts = [last for first, last in stretches if first < frame]
+    return lasts[-1] if lasts and lasts[-1] < frame else None
+
+
+def _moved_m(one: Motion, last: int, other: Motion, first: int) -> float:
+    """From one's pelvis in the clip's frame `last` to the other's in the frame `first`, metres."""
+    root = load_skeleton("vnect21").root
+    places = [m.xyz_m[int(np.searchsorted(m.frame, frame)), root] for m, frame in ((one, last), (other, first))]
+    return float(np.linalg.norm(places[1] - places[0]))
 
 
 def frames_to_look_at(result: Result) -> list[LookAt]:
@@ -137,7 +151,8 @@ def frames_to_look_at(result: Result) -> list[LookAt]:
 def _suspects(result: Result, motion: Motion) -> list[LookAt]:
     residual = residuals_px(result, motion.person)[motion.frame]
     found = []
-    height_px = np.ptp(np.where(np.isfinite(motion.xy_px[..., 1]), motion.xy_px[..., 1], np.nan), axis=1)
+    y_px, known_px = motion.xy_px[..., 1], np.isfinite(motion.xy_px[..., 1])
+    height_px = np.where(known_px, y_px, -np.inf).max(axis=1) - np.where(known_px, y_px, np.inf).min(axis=1)
     for k, frame in enumerate(motion.frame.tolist()):
         row = residual[k][np.isfinite(residual[k])]
         if len(row) and height_px[k] > 0 and np.median(row) > RESIDUAL_SHARE * height_px[k]:
