@@ -5,7 +5,8 @@
             of the error bars
   pose2sim  two real clips with 3D truth through the whole pipeline: before and after the fit, root, reprojection
 
-Figures go to standard output as JSON, and to a file with --json.
+Figures go to standard output as JSON, and to a file with --json; null is a figure over nothing. `measured_with` names the
+weights (file, first 12 digits of their sha256) and how they ran.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+if TYPE_CHECKING:
+    from apps.settings import Settings
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,9 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     pose.add_argument(
         "--held-out", action="store_true", help="of these only the pictures that our training leaves out, by name"
     )
-    pose.add_argument(
-        "--composites", type=int, default=0, metavar="N", help="instead: N scenes of val people before held-out backgrounds"
-    )
+    pose.add_argument("--composites", type=int, metavar="N", help="instead: N scenes of val people before held-out backgrounds")
     pose.add_argument("--close-ups", action="store_true", help="people: cut to the upper half of the body, as before a webcam")
     pose.add_argument(
         "--data", type=Path, help="folder of that set; with --composites the one that holds people/ and backgrounds/"
@@ -75,19 +77,66 @@ def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:
 
 def run_pose2sim(options: argparse.Namespace) -> dict[str, Any]:
     """The whole way's figures."""
+    from apps.evaluate_pose2sim import evaluate_pose2sim
+
+    return evaluate_pose2sim(options.data, clip_settings(options))
+
+
+def clip_settings(options: argparse.Namespace) -> Settings:
+    """The program's settings with those of the command line."""
     from dataclasses import replace
 
-    from apps.evaluate_pose2sim import evaluate_pose2sim
     from apps.settings import Settings
     from posecore.config import override_from_words
 
     settings = override_from_words(Settings(), options.words)
-    if options.height is not None:
-        settings = replace(settings, people=replace(settings.people, height_m=options.height))
-    return evaluate_pose2sim(options.data, settings)
+    if options.height is None:
+        return settings
+    return replace(settings, people=replace(settings.people, height_m=options.height))
 
 
 COMMANDS = {"pose2d": run_pose2d, "lift3d": run_lift3d, "pose2sim": run_pose2sim}
+
+
+def measured_with(options: argparse.Namespace) -> dict[str, Any]:
+    """What the figures are of: weights by file name and the start of their sha256; backend, device and precision."""
+    from backbones.runtime import default_device, has_bf16
+    from lift3d.lifter import DEFAULT_WEIGHTS as LIFTER
+    from pose2d.estimator import DEFAULT_WEIGHTS as DETECTOR
+    from posecore.weights import file_sha256
+
+    backend = "torch"
+    if options.command == "pose2sim":
+        chosen = clip_settings(options).weights
+        backend, paths = chosen.backend, {"pose2d": chosen.pose2d or DETECTOR, "lift3d": chosen.lift3d or LIFTER}
+    elif options.command == "pose2d":
+        paths = {"pose2d": options.weights or DETECTOR}
+    else:
+        paths = {"lift3d": options.weights or LIFTER, **({"pose2d": DETECTOR} if options.second_opinion else {})}
+    told: dict[str, Any] = {k: {"file": Path(p).name, "sha256": file_sha256(Path(p))[:12]} for k, p in paths.items()}
+    how = {"backend": backend}
+    if backend == "torch":
+        device = default_device()
+        how |= {"device": device.type, "precision": "bfloat16" if has_bf16(device) else "float32"}
+    return told | how
+
+
+def make_room(path: Path) -> None:
+    """The folder of a file that is written when all is done; InputError now if it cannot be."""
+    from posecore.errors import InputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--json {path}: its folder cannot be made ({error.strerror}); name another file") from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"--json {path} cannot be written; name a file in a folder of yours")
+
+
+def as_json(figures: dict[str, Any]) -> str:
+    """Figures as JSON, which has no NaN: null stands there."""
+    plain = json.loads(json.dumps(figures, default=float), parse_constant=lambda _: None)
+    return json.dumps(plain, indent=2, allow_nan=False)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -96,11 +145,13 @@ def main(argv: list[str] | None = None) -> int:
     from posecore.errors import PoseError
 
     try:
+        if options.json:
+            make_room(options.json)
         figures = COMMANDS[options.command](options)
     except PoseError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    text = json.dumps(figures, indent=2, default=float)
+    text = as_json({**figures, "measured_with": measured_with(options)})
     print(text)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")

@@ -31,7 +31,7 @@ def evaluate_lifter(
     from training.company import who_keep_company
     from training.lift_eval import evaluate_lift
     from training.people import load_people
-    from training.rendered import load_rendered_samples
+    from training.rendered import rendered_test_samples
 
     lifter = Lifter(weights, opinion=PoseEstimator().limb_heat if second_opinion else None)
     if name == "mpi_inf_3dhp":
@@ -41,7 +41,7 @@ def evaluate_lifter(
     if name == "people":
         samples = load_people(data, "val")
     elif name == "synthetic":
-        samples = load_rendered_samples(data)
+        samples = rendered_test_samples(data)
     else:
         raise InputError(f"unknown set '{name}'; there are people, synthetic, mpi_inf_3dhp")
     others = who_keep_company(samples) if company else []

@@ -17,12 +17,16 @@ def evaluate_detector(
     name: str | None,
     data: Path | None,
     weights: Path | None,
-    composites: int = 0,
+    composites: int | None = None,
     held_out_only: bool = False,
     close: bool = False,
 ) -> dict[str, float]:
     """Figures on an annotation file and its pictures, or on the set `name` ('people', 'synthetic') in the folder `data`, or on
     `composites` scenes made of the folders people and backgrounds in `data`; `close`: on the upper halves of 'people'."""
+    if composites is not None and composites < 1:
+        raise InputError(f"--composites {composites}: expected the number of scenes to make, 1 or more; 300 is usual")
+    if images and not annotations:
+        raise InputError("--images belong to --annotations; name that file as well, or leave --images out")
     if not (annotations and images) and not (data and (name or composites)):
         raise InputError(
             "say what to evaluate on: --annotations FILE --images DIR, --set people --data DIR, or --composites N --data DIR"
@@ -43,10 +47,10 @@ def evaluate_detector(
     from training.coco_eval import evaluate_samples
     from training.held_out import close_ups
     from training.people import load_people
-    from training.rendered import load_rendered_samples
+    from training.rendered import rendered_test_samples
 
     assert data is not None
-    samples = load_people(data, "val") if name == "people" else load_rendered_samples(data)
+    samples = load_people(data, "val") if name == "people" else rendered_test_samples(data)
     return evaluate_samples(PoseEstimator(weights).detect, close_ups(samples) if close else samples)
 
 

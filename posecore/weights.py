@@ -24,7 +24,8 @@ class Weights:
     sha256: str
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """A file's sha256, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -38,7 +39,7 @@ def load_weights(path: Path, *networks: str) -> Weights:
     if card.get("network") not in networks:
         expected = " or ".join(f"'{network}'" for network in networks)
         raise WeightsError(f"{path.name} holds weights of '{card.get('network')}', expected {expected}")
-    found = _sha256(path)
+    found = file_sha256(path)
     if card.get("sha256") != found:
         raise WeightsError(
             f"{path.name} is damaged: its sha256 is {found[:12]}..., its card says {str(card.get('sha256'))[:12]}..."
@@ -56,5 +57,5 @@ def save_weights(path: Path, tensors: dict[str, NDArray], card: dict[str, Any]) 
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(kept, path)
     path.chmod(0o644)
-    text = yaml.safe_dump({**card, "sha256": _sha256(path)}, sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump({**card, "sha256": file_sha256(path)}, sort_keys=False, allow_unicode=True, width=120)
     path.with_suffix(".yaml").write_text(text, encoding="utf-8")

@@ -1,7 +1,14 @@
+import hashlib
+import json
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 
-from apps.evaluate import main
+from apps.evaluate import COMMANDS, main
+from apps.evaluate_lift import evaluate_lifter, evaluate_mpi
+from apps.evaluate_pose2d import evaluate_coco, evaluate_detector
 from apps.evaluate_pose2sim import (
     CLIPS,
     LIMBS,
@@ -14,11 +21,17 @@ from apps.evaluate_pose2sim import (
     score_pose,
     the_man,
 )
+from lift3d.lifter import DEFAULT_WEIGHTS as LIFTER
 from lift3d.spikes import doubt_spikes
+from pose2d.estimator import DEFAULT_WEIGHTS as DETECTOR
 from posecore.camera import camera_from_fov, camera_to_image
 from posecore.scale import STATURE_M
 from posecore.skeleton import LIMB_JOINTS
 from posecore.types import Motion, Track
+from tests.test_training_data import ideal_maps, make_sample, random_person
+from training.augment import AugmentConfig
+from training.held_out import is_held_out
+from training.lift_data import make_example
 
 FRAMES = 5
 
@@ -173,9 +186,163 @@ def test_the_truth_is_seen_by_the_clip_s_own_camera(clip, camera, tmp_path):
         ("lift3d --set mpi_inf_3dhp --data . --company", "leave --turned and --company out"),
         ("pose2d --set people --data . --held-out", "--held-out picks from --annotations"),
         ("pose2d --composites 3 --set people --data .", "say one thing to evaluate on"),
+        ("pose2d --set people --data . --images pictures", "--images belong to --annotations"),
+        ("pose2d --composites 3 --data . --images pictures", "--images belong to --annotations"),
+        ("pose2d --composites 0 --data .", "--composites 0: expected the number of scenes"),
+        ("pose2d --composites -3 --data .", "--composites -3: expected the number of scenes"),
+        ("pose2d --set people --data . --composites 0", "--composites 0: expected the number of scenes"),
     ],
 )
 def test_what_would_not_be_heeded_is_refused(words, told, capsys):
     """A figure must not be written down under a command that asked for another."""
     assert main(words.split()) == 2
-    assert told in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["lift3d", "pose2d"])
+@pytest.mark.parametrize("shard", [False, True])
+def test_nothing_is_measured_on_rendered_people_who_were_learnt_from(command, shard, tmp_path, capsys):
+    for name in ("test_1_0000.npz", "train_1_0000.npz"):
+        (tmp_path / name).write_bytes(b"not read")
+    where = tmp_path / "train_1_0000.npz" if shard else tmp_path
+    assert main([command, "--set", "synthetic", "--data", str(where)]) == 2
+    error = capsys.readouterr().err
+    assert "train_1_0000.npz" in error
+    assert "--part test" in error
+    assert main([command, "--set", "synthetic", "--data", str(tmp_path / "test_1_0000.npz")]) == 2
+    assert "--part test" not in capsys.readouterr().err  # no shard at all, but that is another matter
+
+
+def test_figures_are_json_with_their_weights_and_without_nan(tmp_path, monkeypatch, capsys):
+    figures = {"AP": float("nan"), "clips": {"cam01": {"pck": np.float32(0.5), "frames": 3}}, "far": -np.inf}
+    monkeypatch.setitem(COMMANDS, "pose2d", lambda options: figures)
+    path = tmp_path / "new" / "folder" / "figures.json"
+    assert main(["pose2d", "--json", str(path)]) == 0
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    told = json.loads(path.read_text(), parse_constant=refuse)
+    assert told == json.loads(capsys.readouterr().out)
+    assert (told["AP"], told["far"]) == (None, None)
+    assert told["clips"] == {"cam01": {"pck": 0.5, "frames": 3}}
+    weights = told["measured_with"]["pose2d"]
+    assert weights["file"] == DETECTOR.name
+    assert hashlib.sha256(DETECTOR.read_bytes()).hexdigest().startswith(weights["sha256"])
+    assert len(weights["sha256"]) == 12
+    assert told["measured_with"]["precision"] in ("bfloat16", "float32")
+
+
+@pytest.mark.parametrize(
+    ("words", "weights", "backend"),
+    [
+        ("lift3d --data .", {"lift3d": LIFTER.name}, "torch"),
+        ("lift3d --data . --second-opinion", {"lift3d": LIFTER.name, "pose2d": DETECTOR.name}, "torch"),
+        ("lift3d --data . --weights mine.bin", {"lift3d": "mine.bin"}, "torch"),
+        (
+            "pose2sim --data . --set weights.backend=openvino --set weights.lift3d=mine.bin",
+            {"pose2d": DETECTOR.name, "lift3d": "mine.bin"},
+            "openvino",
+        ),
+    ],
+)
+def test_the_weights_told_are_those_asked_for(words, weights, backend, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.bin").write_bytes(b"1")
+    monkeypatch.setitem(COMMANDS, words.split()[0], lambda options: {})
+    assert main(words.split()) == 0
+    told = json.loads(capsys.readouterr().out)["measured_with"]
+    assert {k: v["file"] for k, v in told.items() if isinstance(v, dict)} == weights
+    assert told["backend"] == backend
+    assert ("precision" in told) == (backend == "torch")
+
+
+def test_figures_that_could_not_be_written_are_not_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(COMMANDS, "pose2d", lambda options: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "figures.json", tmp_path):
+        assert main(["pose2d", "--json", str(path)]) == 2
+        error = capsys.readouterr().err
+        assert "--json" in error
+        assert error.count("\n") == 1
+
+
+class Blind:
+    """A detector that finds nobody and remembers how large the pictures were."""
+
+    def __init__(self, weights=None):
+        self.sizes = SIZES_WH
+
+    def detect(self, rgb):
+        self.sizes.append((rgb.shape[1], rgb.shape[0]))
+        return []
+
+
+SIZES_WH: list[tuple[int, int]] = []
+
+
+@pytest.fixture
+def val_photos(monkeypatch):
+    """A split of the people photos of which only val may be asked for, and a detector that finds nobody."""
+    samples = [make_sample(random_person(k)) for k in (1, 2)]
+    monkeypatch.setattr("training.people.load_people", lambda folder, split: {"val": samples}[split])
+    monkeypatch.setattr("pose2d.estimator.PoseEstimator", Blind)
+    SIZES_WH.clear()
+    return samples
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_the_detector_sees_the_val_photos_whole_or_cut_as_asked_for(val_photos, close, tmp_path):
+    figures = evaluate_detector(None, None, "people", tmp_path, None, close=close)
+    assert (figures["ccp_people"], figures["ccp_found"]) == (2, 0)
+    assert (SIZES_WH == [(200, 200)] * 2) != close
+    assert len(SIZES_WH) == 2
+
+
+def test_held_out_pictures_are_those_that_training_leaves_out(tmp_path):
+    names = [f"{k}.jpg" for k in range(12)]
+    joints = {"keypoints": [30, 30, 2] * 17, "bbox": [10, 10, 60, 60], "category_id": 1}
+    raw = {
+        "images": [{"id": k, "file_name": n, "width": 10 + k, "height": 9} for k, n in enumerate(names)],
+        "annotations": [{"id": k + 1, "image_id": k, **joints} for k in range(len(names))],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    (tmp_path / "people.json").write_text(json.dumps(raw))
+    for k, name in enumerate(names):
+        cv2.imwrite(str(tmp_path / name), np.zeros((9, 10 + k, 3), np.uint8))
+    SIZES_WH.clear()
+    figures = evaluate_coco(Blind().detect, tmp_path / "people.json", tmp_path, held_out_only=True)
+    wanted = [10 + k for k, name in enumerate(names) if is_held_out(name)]
+    assert 0 < len(wanted) < 6
+    assert [width for width, _ in SIZES_WH] == wanted
+    assert figures["pictures"] == len(wanted)
+
+
+class Knowing:
+    """A lifter that knows all of these samples but how deep, by a decimetre, and stretches its error bars to tell."""
+
+    input_px, sigma_gain = 256, np.array([1.0, 1.01 * 0.1 / (np.exp(-3.0) * np.log(5))])
+
+    def __init__(self, samples, off_m):
+        self._maps = np.stack([ideal_maps(make_example(s, 256, None, AugmentConfig()).person, 256) for s in samples])
+        self._maps[:, 3, LIMBS] += off_m
+
+    def maps(self, rgb):
+        return self._maps[: len(rgb)]
+
+
+def test_the_lifter_is_judged_by_its_error_bars_as_they_are_used(val_photos, monkeypatch, tmp_path):
+    monkeypatch.setattr("lift3d.lifter.Lifter", lambda weights, opinion: Knowing(val_photos, 0.1))
+    figures = evaluate_lifter("people", tmp_path, None)
+    assert figures["ccp_mpjpe_mm"] == pytest.approx(100, abs=0.1)
+    assert figures["ccp_cover80_z"] == 1
+
+
+def test_the_actors_own_size_is_told_where_the_skeleton_is_their_own(monkeypatch, tmp_path):
+    samples = [make_sample(replace(random_person(3), scale=1.2))]
+    monkeypatch.setattr("training.mpi_inf_3dhp.load_mpi_inf_3dhp_test", lambda folder, skeleton="universal": samples)
+    figures = evaluate_mpi(tmp_path, Knowing(samples, 0.0))
+    assert figures["real_mpjpe_mm"] == pytest.approx(0, abs=0.1)
+    assert figures["mpjpe_mm"] > 100

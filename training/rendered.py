@@ -66,6 +66,18 @@ def load_rendered_samples(path: Path) -> list[Sample]:
     return [rendered_sample(rendered, f"{path.name}:{k}") for k, rendered in enumerate(load_rendered(path))]
 
 
+def rendered_test_samples(path: Path) -> list[Sample]:
+    """`load_rendered_samples` of what is measured on; InputError where a shard's name says that it is of the training part."""
+    shards = [path] if path.is_file() else sorted(path.glob("*.npz"))
+    learnt = [shard.name for shard in shards if shard.name.startswith("train_")]
+    if learnt:
+        raise InputError(
+            f"rendered people '{path}': {learnt[0]} is of the part that networks learn from and says nothing of others; "
+            "give shards of `apps/render.py stills --part test` (test_*.npz)"
+        )
+    return load_rendered_samples(path)
+
+
 def rendered_sample(rendered: RenderedSample, key: str) -> Sample:
     """One picture with everybody of whom something is seen; of whom nearly all is hidden, only the box is known.
 
