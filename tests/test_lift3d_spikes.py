@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lift3d.spikes import DOUBT, doubt_spikes, spikes_of, undoubted_score
+from lift3d import spikes
+from lift3d.spikes import DOUBT, STEADY_S, doubt_spikes, spikes_of, undoubted_score
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
@@ -101,3 +102,54 @@ def test_the_network_s_own_scores_come_back_from_a_doubted_track():
     np.testing.assert_allclose(undoubted_score(told), seen.score, rtol=1e-12)
     np.testing.assert_array_equal(undoubted_score(seen)[[0, 89]], seen.score[[0, 89]])
     assert undoubted_score(seen).max() <= 1.0  # what was never doubted does not become surer than sure
+
+
+@pytest.mark.parametrize("first", [0, 1, 40, 85])
+@pytest.mark.parametrize("joint", ["head_top", "right_wrist"])
+def test_one_joint_far_off_takes_no_other_s_score(joint, first):
+    """The box of this frame doubles with it; of that height all other joints had jumped to half their way and back."""
+    seen = track(frames=96)
+    seen.xy_px[first : first + 10, VNECT.index(joint)] += [0.0, -500.0]
+    assert {found for _, found in doubted(seen)} <= {VNECT.index(joint)} & {WRIST}
+    if joint == "right_wrist" and first in (1, 40, 85):
+        assert doubted(seen) == [[row, WRIST] for row in range(first, first + 10)]
+
+
+def test_a_joint_far_off_does_not_hide_another_s_spike():
+    seen = track()
+    seen.xy_px[30:34, WRIST] += [90.0, -40.0]
+    seen.xy_px[28:37, VNECT.index("head_top")] += [0.0, -900.0]  # of that box the wrist's jump would be less than JUMP
+    assert doubted(seen) == [[row, WRIST] for row in range(30, 34)]
+
+
+def slow_steady(height_px, time_s):
+    """Medians over the rows of half a second around each, moved inwards at the ends, row by row."""
+    out = []
+    for t in time_s:
+        low = min(max(t - STEADY_S / 2, time_s[0]), max(time_s[-1] - STEADY_S, time_s[0]))
+        out.append(np.median([h for h, s in zip(height_px, time_s, strict=True) if low - 1e-9 <= s <= low + STEADY_S + 1e-9]))
+    return out
+
+
+@pytest.mark.parametrize("rows", [1, 7, 200])
+def test_a_steady_height_goes_by_time_and_not_by_rows(rows):
+    """Uneven stamps, gaps and all: one row has few neighbours where the film is slow, and none beyond a gap."""
+    rng = np.random.default_rng(rows)
+    time_s = np.cumsum(rng.choice([0.004, 1 / 30, 0.1, 0.1, 3.0], rows)) + 17.3
+    height_px = rng.uniform(100, 900, rows)
+    np.testing.assert_array_equal(spikes._steady(height_px, time_s), slow_steady(height_px, time_s))
+
+
+def test_uneven_stamps_do_not_hide_a_spike_nor_make_one():
+    seen = track()
+    seen.xy_px[30:34, WRIST] += [0.0, -900.0]
+    dropped = np.delete(np.arange(90), [12, 13, 14, 15, 22, 23, 27, 28, 35, 36, 37, 44, 45, 46, 47, 48])
+    uneven = Track(1, *(getattr(seen, name)[dropped] for name in ("frame", "time_s", "xy_px", "score", "xyz_m", "sigma_m")))
+    assert [[dropped[row], joint] for row, joint in doubted(uneven)] == [[row, WRIST] for row in range(30, 34)]
+
+
+def test_frames_of_one_time_stamp_are_no_division_by_nothing():
+    seen = track()
+    seen.time_s[29:33] = seen.time_s[29]
+    seen.xy_px[30:32, WRIST] += [90.0, -40.0]
+    assert {joint for _, joint in doubted(seen)} <= {WRIST}
