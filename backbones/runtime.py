@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backbones.normed import settle
-from posecore.errors import ConfigError, MissingDependencyError
+from posecore.errors import ConfigError, MissingDependencyError, WeightsError
 from posecore.weights import Weights
 
 Read = Callable[[Any], Tensor]  # picks the wanted tensor from a network's output
@@ -38,11 +38,25 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def load_into(network: nn.Module, weights: Weights) -> nn.Module:
-    """Put weights into a network of their shape, ready to infer."""
+    """Put weights into a network of their shape, ready to infer. WeightsError says which tensors do not fit."""
     state = {k: torch.from_numpy(v) for k, v in weights.tensors.items()}
-    counters = {k: v for k, v in network.state_dict().items() if k not in state and not v.dtype.is_floating_point}
-    network.load_state_dict({**counters, **state})
+    own = network.state_dict()
+    counters = {k: v for k, v in own.items() if k not in state and not v.dtype.is_floating_point}
+    state = {**counters, **state}
+    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    sizes = [f"{k}: {_size(state[k])}, here {_size(v)}" for k, v in own.items() if k in state and state[k].shape != v.shape]
+    kinds = (("missing", missing), ("not the network's", unknown), ("of another size", sizes))
+    wrong = [f"{len(names)} {what} ({names[0]})" for what, names in kinds if names]
+    if wrong:
+        raise WeightsError(
+            f"the tensors of {weights.path.name} do not fit the network that its card describes: {', '.join(wrong)}"
+        )
+    network.load_state_dict(state)
     return network.eval()
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"
 
 
 def to_input(rgb: Tensor) -> Tensor:

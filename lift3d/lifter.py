@@ -16,9 +16,10 @@ from lift3d.network import STANDS_ON, LiftConfig, VNectResNet18
 from lift3d.network50 import VNectResNet50
 from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.crop import cut_crop
+from posecore.errors import WeightsError
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Pose3D
-from posecore.weights import load_weights
+from posecore.weights import Weights, load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v14.safetensors"
 NETWORKS = tuple(STANDS_ON)
@@ -28,6 +29,16 @@ Opinion = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # crops (B, S, S, 
 def make_network(config: LiftConfig) -> nn.Module:
     """The network of this name and size, not yet trained."""
     return VNectResNet50(config) if config.name == "vnect_resnet50" else VNectResNet18(config)
+
+
+def _sigma_gain(loaded: Weights) -> NDArray[np.float64]:
+    """(2,) factors on error bars in the image plane and in depth; 1 where the card tells none."""
+    told = loaded.card.get("sigma_gain", [1.0, 1.0])
+    numbers = isinstance(told, list) and all(isinstance(gain, int | float) and 0 < gain < np.inf for gain in told)
+    if not numbers or len(told) != 2:
+        card = loaded.path.with_suffix(".yaml").name
+        raise WeightsError(f"{card}: sigma_gain must be two positive numbers, in the image plane and in depth, got {told!r}")
+    return np.array(told, dtype=np.float64)
 
 
 class Lifter:
@@ -49,12 +60,13 @@ class Lifter:
         input_px: int | None = None,
     ) -> None:
         loaded = load_weights(weights or DEFAULT_WEIGHTS, *NETWORKS)
-        config = LiftConfig(**loaded.card["config"]).settled()
+        loaded.expect_skeleton("vnect21")
+        config = loaded.config(LiftConfig(name=loaded.card["network"])).settled()
         self.input_px = input_px or config.input_px
         self.sha256 = loaded.sha256
         self.weights_name = loaded.path.stem
         # The network's own error bars, stretched to what held-out data showed (the card says how it was measured).
-        self.sigma_gain = np.array(loaded.card.get("sigma_gain", [1.0, 1.0]))
+        self.sigma_gain = _sigma_gain(loaded)
         self._run = make_runner(load_into(make_network(config), loaded), lambda maps: maps, backend)
         self._skeleton = load_skeleton("vnect21")
         self._mirror, self._opinion = mirror, opinion

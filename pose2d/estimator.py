@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from posecore.camera import scale_xy_px
 from posecore.errors import ConfigError
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Detection2D, Floats
-from posecore.weights import load_weights
+from posecore.weights import Weights, load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v10.safetensors"
 MULTIPLE_PX = 32  # the trunk halves five times
@@ -29,9 +28,10 @@ HEIGHTS_PX = (368, 208)
 NETWORKS = ("openpose_light", "openpose_vgg19", "openpose_2017")  # all of one stride and with the same maps
 
 
-def make_network(card: dict[str, Any]) -> nn.Module:
-    """The network, not yet trained, that a weights card describes."""
-    return OpenPose2017() if card["network"] == "openpose_2017" else network_of(PoseConfig(**card["config"]))
+def make_network(weights: Weights) -> nn.Module:
+    """The network, not yet trained, that the card of weights describes. WeightsError where it describes none."""
+    name = weights.card["network"]
+    return OpenPose2017() if name == "openpose_2017" else network_of(weights.config(PoseConfig(name=name)))
 
 
 def network_of(config: PoseConfig) -> nn.Module:
@@ -64,8 +64,10 @@ class PoseEstimator:
         self.weights_name = loaded.path.stem
         self._heights_px = heights_px
         self._settings, self._look = settings or DecodeSettings(), look
-        head = loaded.card.get("config", {}).get("head", "squared")
-        self._run = make_runner(load_into(make_network(loaded.card), loaded), last_maps(head), backend)
+        loaded.expect_skeleton("openpose18")
+        network = load_into(make_network(loaded), loaded)
+        head = (loaded.card.get("config") or {}).get("head", "squared")
+        self._run = make_runner(network, last_maps(head), backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
         """All people in a picture, joints of openpose18 in its pixels, best first."""

@@ -50,7 +50,7 @@ def test_a_name_that_contradicts_its_trunk_is_one_clear_line(name, trunk):
 def test_the_weights_that_come_along_fit_the_networks_of_their_cards(path):
     loaded = load_weights(path, *NETWORKS, "openpose_light")
     lifts = path.stem.startswith("vnect")
-    network = make_network(LiftConfig(**loaded.card["config"])) if lifts else make_detector(loaded.card)
+    network = make_network(LiftConfig(**loaded.card["config"])) if lifts else make_detector(loaded)
     shapes = {k: tuple(v.shape) for k, v in network.state_dict().items() if v.dtype.is_floating_point}
     assert shapes == {k: v.shape for k, v in loaded.tensors.items()}
     told, settled = loaded.card["config"], to_dict(network.config)
