@@ -22,7 +22,10 @@ from posecore.skeleton import load_skeleton
 
 def main(path: str) -> None:
     """Detect, crop, lift, print."""
-    rgb = cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+    bgr = cv2.imread(path) if Path(path).is_file() else None
+    if bgr is None:
+        sys.exit(f"{path}: no picture that OpenCV can read")
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     camera = camera_from_fov((rgb.shape[1], rgb.shape[0]), 54.0, "assumed")
     lifter, joints = Lifter(), load_skeleton("vnect21").joints
     people = PoseEstimator().detect(rgb)
@@ -40,4 +43,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/01_one_image.py photo.jpg")
     main(sys.argv[1])

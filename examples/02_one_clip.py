@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not needed once 
 
 from apps.pipeline import run_clip
 from apps.settings import PeopleSettings, Settings
+from posecore.errors import PoseError
 from posecore.results import JOINTS_3D, read_joints3d
 from posecore.skeleton import load_skeleton
 
@@ -32,4 +33,9 @@ def main(clip: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/02_one_clip.py clip.mp4 result_folder")
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except PoseError as error:  # what you can mend, in one line
+        sys.exit(f"error: {error}")

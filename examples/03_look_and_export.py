@@ -6,13 +6,13 @@ python examples/03_look_and_export.py result_folder picture.png
 import sys
 from pathlib import Path
 
-import cv2
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # not needed once the project is installed
 
 from apps.export import export_result
 from apps.result_folder import load_result
+from apps.viewer_picture import write_picture
 from apps.viewer_stage import Viewer, make_renderer
+from posecore.errors import PoseError
 
 
 def main(folder: str, picture: str) -> None:
@@ -26,7 +26,7 @@ def main(folder: str, picture: str) -> None:
     for frame in range(len(result.time_s)):
         people = {int(person): xyz_m[frame] for person, xyz_m in zip(result.joints.persons, result.joints.xyz_m, strict=True)}
         viewer.show(people)
-    cv2.imwrite(picture, viewer.picture()[..., ::-1])
+    write_picture(Path(picture), viewer.picture())
     viewer.close()
 
     paths, notes = export_result(result, ["bvh", "angles"])
@@ -34,4 +34,9 @@ def main(folder: str, picture: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/03_look_and_export.py result_folder picture.png")
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except PoseError as error:  # what you can mend, in one line
+        sys.exit(f"error: {error}")

@@ -53,4 +53,6 @@ def mean_mm(error_m: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 1:
+        sys.exit("usage: python examples/04_own_skeleton_fit.py")
     main()

@@ -20,11 +20,15 @@ FRAMES = 16
 
 def run(name: str, *arguments: object) -> str:
     """What an example prints, run from another folder as a user would."""
-    command = [sys.executable, "-W", "error::DeprecationWarning", str(ROOT / "examples" / name), *map(str, arguments)]
-    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = process(name, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def process(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error::DeprecationWarning", str(ROOT / "examples" / name), *map(str, arguments)]
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,27 @@ def test_own_skeleton_fit() -> None:
     measured, fitted = (int(n) for n in re.search(r"measured (\d+) mm off, fitted (\d+) mm", text).groups())  # type: ignore[union-attr]
     assert fitted < 0.7 * measured
     assert int(re.search(r"camera: fitted (\d+) mm", text).group(1)) < 150  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("01_one_image.py", [], "usage: python examples/01_one_image.py photo.jpg"),
+        ("01_one_image.py", ["nowhere.jpg"], "nowhere.jpg: no picture that OpenCV can read"),
+        ("01_one_image.py", [__file__], "test_examples.py: no picture that OpenCV can read"),
+        ("02_one_clip.py", [], "usage: python examples/02_one_clip.py clip.mp4 result_folder"),
+        ("02_one_clip.py", ["nowhere.mp4", "out"], "error: nowhere.mp4: cannot be opened (No such file or directory)"),
+        ("03_look_and_export.py", ["one"], "usage: python examples/03_look_and_export.py result_folder picture.png"),
+        ("03_look_and_export.py", ["nowhere", "view.png"], "error: nowhere: no such folder"),
+        ("04_own_skeleton_fit.py", ["clip.mp4"], "usage: python examples/04_own_skeleton_fit.py"),
+    ],
+)
+def test_an_example_started_wrongly_says_how_in_one_line(name: str, arguments: list[str], words: str) -> None:
+    done = process(name, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert words in done.stderr
+    assert done.stdout == ""
 
 
 def test_every_example_is_run_here_and_says_how() -> None:
