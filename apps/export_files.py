@@ -22,6 +22,7 @@ from posecore.results import whole_file
 from posecore.skeleton import load_skeleton
 
 Floats = NDArray[np.float64]
+ONE_FOR_EACH = ("bvh", "trc", "c3d")  # formats that hold one person a file
 
 
 class Exporter:
@@ -39,6 +40,9 @@ class Exporter:
     def notes(self, formats: Sequence[str]) -> list[str]:
         """What the user should know of the files just written."""
         found = [f"gravity from: {self._result.gravity}"] if self._frame == "world" else []
+        bare = [name for name in formats if name in ONE_FOR_EACH] if not self._result.motions else []
+        if bare:
+            found.append(f"nobody was found, so there is no {', '.join(bare)}: of these every person has a file")
         time_s = self._result.time_s
         if {"bvh", "c3d"} & set(formats) and even_times(time_s) is not time_s:
             found.append("the clip's frames are not even in time; BVH and C3D know only a frame rate and are put on one")

@@ -333,10 +333,13 @@ def test_a_missing_library_is_told_before_the_work(monkeypatch: pytest.MonkeyPat
         parse_formats("all")
 
 
-def test_an_empty_result_exports_empty_files(tmp_path: Path) -> None:
+def test_an_empty_result_exports_empty_files(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = write_result(tmp_path / "none_pose3d", [], 3, film=False)
     assert main([str(folder), "--format", "all"]) == 0
     assert json.loads((folder / "none_2d.json").read_text())["annotations"] == []
     assert (folder / "joint_angles.csv").read_text().count("\n") == 1
     assert (folder / "none.glb").read_bytes()[:4] == b"glTF"
     assert not list(folder.glob("*.bvh"))
+    assert "note: nobody was found, so there is no bvh, trc, c3d: of these every person has a file\n" in capsys.readouterr().err
+    assert main([str(folder), "--format", "glb,npz"]) == 0
+    assert "nobody was found" not in capsys.readouterr().err
