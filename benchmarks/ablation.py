@@ -11,14 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from benchmarks.kept import begin, in_one_line, keep, kept
 from lift3d.loss import LiftLossConfig
 from lift3d.network import LiftConfig
+from posecore.errors import ConfigError
 from training.augment import AugmentConfig
 from training.lift_task import LiftLesson, SourceShares
 from training.loop import LoopConfig
@@ -89,16 +93,21 @@ def make_run(row: Row, options: argparse.Namespace) -> LiftRun:
 
 
 def train_row(name: str, options: argparse.Namespace) -> dict[str, float]:
-    """Train one row, or read what it brought before."""
-    folder = options.output / name
-    done = folder / "figures.json"
-    if not done.is_file():
-        run = make_run(ROWS[name], options)
-        init = Path(IMAGENET) if run.lesson.network.trunk == LITE0.trunk else None
-        trainer = make_trainer(run, options.data, folder, init, options.workers)
-        figures = trainer.run(lambda line: print(f"{name}: {line}", flush=True))
-        done.write_text(json.dumps({**figures, **over_photos(figures)}, indent=2) + "\n", encoding="utf-8")
-    return json.loads(done.read_text(encoding="utf-8"))
+    """Train one row; its figures are kept in its folder."""
+    folder, run = options.output / name, make_run(ROWS[name], options)
+    init = Path(IMAGENET) if run.lesson.network.trunk == LITE0.trunk else None
+    trainer = make_trainer(run, options.data, folder, init, options.workers)
+    begin(folder, made_with(options))
+    figures = trainer.run(lambda line: print(f"{name}: {line}", flush=True))
+    figures = {**figures, **over_photos(figures)}
+    keep(folder, made_with(options), figures)
+    return figures
+
+
+def made_with(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that figures depend on."""
+    folders = {name: str(getattr(options, name).resolve()) for name in ("data", "rendered", "rendered_test")}
+    return {"samples": options.samples, "size": options.size, "device": options.device, **folders}
 
 
 def over_photos(figures: Mapping[str, float]) -> dict[str, float]:
@@ -138,12 +147,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
-    figures = {name: train_row(name, options) for name in options.rows.split(",")}
+    return in_one_line("ablation", lambda: run_rows(options))
+
+
+def run_rows(options: argparse.Namespace) -> None:
+    """Train what is not done yet; the table. ConfigError for a row that there is not."""
+    names = options.rows.split(",")
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        raise ConfigError(f"unknown row '{unknown[0]}' in --rows; there are {', '.join(ROWS)}")
+    figures = {name: kept(options.output / name, made_with(options)) for name in names}
+    for name in names:
+        figures[name] = figures[name] or train_row(name, options)
     (options.output / "ablation.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     print(table(figures))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

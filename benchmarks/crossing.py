@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,16 +21,14 @@ from numpy.typing import NDArray
 from apps.followed import joints_of
 from apps.pipeline import Networks, fit, load_networks, observe
 from apps.settings import Settings
-from benchmarks.tracking import compare
+from benchmarks.kept import in_one_line
+from benchmarks.tracking import SAME, compare, in_sight, read_truth, without
 from pose2d.tracker import Tracker
 from posecore.camera import camera_from_fov
-from posecore.track_metrics import TrackFrame, score_tracks
+from posecore.track_metrics import score_tracks
 from posecore.types import Motion, Track
 from posecore.video import VideoReader
-from training.synthetic.labels import Visibility
 
-SAME = 0.5  # OKS from which what was found is a person
-IN_SIGHT = 6  # of 21 joints, from which a person must be found, as the program asks of a detection
 STEP = 3  # frames of 1/30 s from one look of the detector to the next
 
 Found = tuple[int, list[int], list[NDArray[np.float64]]]  # frame, numbers, joints (21, 2) of each
@@ -71,31 +70,27 @@ def scores(truth: dict[str, NDArray], found: Iterable[Found]) -> dict[str, Any]:
     frames = []
     for k, ids, people in found:
         xy_px = truth["xy_px"][:, k].astype(np.float64)
-        seen = (truth["visibility"][:, k] >= Visibility.BEHIND_SELF).sum(axis=1) >= IN_SIGHT
         everybody = compare(xy_px, list(range(len(xy_px))), ids, np.array(people))
-        frames.append(without(everybody, np.flatnonzero(~seen)))
+        frames.append(without(everybody, np.flatnonzero(~in_sight(truth["visibility"][:, k]))))
     return {name: round(value, 3) for name, value in asdict(score_tracks(frames, SAME)).items()}
 
 
-def without(frame: TrackFrame, hidden: NDArray[np.int64]) -> TrackFrame:
-    """A frame without the hidden rows of its truth, and without what was found of them rather than of somebody in sight."""
-    shown = np.setdiff1d(np.arange(len(frame.truth)), hidden)
-    best = [part.max(axis=0, initial=0.0) for part in (frame.similarity[hidden], frame.similarity[shown])]
-    kept = np.flatnonzero(~((best[0] >= SAME) & (best[0] > best[1])))
-    return TrackFrame([frame.truth[t] for t in shown], [frame.found[f] for f in kept], frame.similarity[np.ix_(shown, kept)])
-
-
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     """Run and print."""
     parser = argparse.ArgumentParser(prog="crossing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path, nargs="+")
-    options = parser.parse_args()
-    settings = Settings()
+    options = parser.parse_args(argv)
+    return in_one_line("crossing", lambda: run(options.clip))
+
+
+def run(clips: list[Path]) -> None:
+    """All clips, of which every one is there before the first is lifted."""
+    truths = [read_truth(clip.with_suffix(".truth.npz"), "xy_px", "visibility") for clip in clips]
+    for clip in clips:
+        VideoReader(clip)
+    settings, table = Settings(), {}
     networks = load_networks(settings)
-    table = {}
-    for clip in options.clip:
-        with np.load(clip.with_suffix(".truth.npz")) as stored:
-            truth = {name: stored[name] for name in ("xy_px", "visibility")}
+    for clip, truth in zip(clips, truths, strict=True):
         tracks, motions = with_program(clip, networks, settings)
         table[clip.name] = {
             "detector and tracker": scores(truth, with_detector(clip, networks, settings)),
@@ -106,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,12 +27,14 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.kept import in_one_line  # noqa: E402
 from benchmarks.motion_capture import Clip, Noise, Scene, load_clips, long_scene, make_scene  # noqa: E402
 from fitting.causal import CausalFitter  # noqa: E402
 from fitting.contact import foot_joints  # noqa: E402
 from fitting.settings import FitSettings  # noqa: E402
 from fitting.solve import fit_clip  # noqa: E402
 from posecore import metrics  # noqa: E402
+from posecore.errors import ConfigError  # noqa: E402
 from posecore.scale import person_scale  # noqa: E402
 from posecore.types import Pose3D  # noqa: E402
 
@@ -208,12 +210,20 @@ PARTS: dict[str, Callable[[list[Clip], int], dict[str, Any]]] = {
 }
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--clips", type=int, default=24)
     parser.add_argument("--assets", type=Path, default=ROOT.parent / "shared" / "data" / "synthetic_assets")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    return in_one_line("fitting", lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Every part that is named; ConfigError for one that there is not."""
+    unknown = [part for part in args.parts if part not in PARTS]
+    if unknown:
+        raise ConfigError(f"unknown part '{unknown[0]}'; there are {', '.join(PARTS)}")
     clips, path = load_clips(args.assets), ROOT / "benchmarks" / "fitting.json"
     results = json.loads(path.read_text()) if path.is_file() else {}
     for part in args.parts or PARTS:
@@ -225,4 +235,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

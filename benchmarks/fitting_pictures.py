@@ -30,9 +30,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.fitting import ABLATION, MADE_UP, TRUE_REST_M, pick_scenes  # noqa: E402
+from benchmarks.kept import in_one_line  # noqa: E402
 from benchmarks.motion_capture import Clip, Scene, load_clips  # noqa: E402
 from fitting.body import load_body  # noqa: E402
 from fitting.solve import fit_clip  # noqa: E402
+from posecore.errors import InputError  # noqa: E402
 from posecore.types import Motion  # noqa: E402
 
 Floats = NDArray[np.float64]
@@ -208,15 +210,22 @@ def save(figure: Figure, path: Path) -> None:
     print(path.name, path.stat().st_size // 1024, "kB")
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--assets", type=Path, default=ROOT.parent / "shared" / "data" / "synthetic_assets")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "pictures")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
+    return in_one_line("fitting_pictures", lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Both pictures; InputError, before anything is fitted, where they cannot go."""
+    if not args.output.is_dir():
+        raise InputError(f"no folder '{args.output}' for the pictures; make it, or name another with -o")
     clips = load_clips(args.assets)
     draw_terms(clips, args.output / "fit_terms.png")
     draw_sigma(clips, args.output / "fit_sigma.png")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

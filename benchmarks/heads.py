@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from backbones.runtime import to_input
 from backbones.trunk import make_trunk
+from benchmarks.kept import begin, in_one_line, keep, kept
 from pose2d.loss import PoseLossConfig, heat_loss
 from pose2d.network import HEAT_CHANNELS, PoseConfig, heat_of, make_stage
-from posecore.errors import PoseError
 from posecore.heatmap import cells_to_px, refine_peaks
 from posecore.pck import correct_limb_joints
 from posecore.skeleton import load_skeleton
@@ -134,12 +134,10 @@ class HeadTask:
 
 
 def train_head(head: Head, trunk: str, people: Path, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of one run, from its folder where it is done already."""
-    done = folder / "figures.json"
-    if done.is_file():
-        return json.loads(done.read_text(encoding="utf-8"))
+    """Figures of one run, which are kept in its folder."""
     train, val = (load_people(people, split) for split in ("train", "val"))
     val = [s for s in val if s.source in SHARES]
+    begin(folder, made_with(options))
     torch.manual_seed(0)
     network = HeadNetwork(trunk, head.kind)
     if FROM_IMAGENET[trunk]:
@@ -158,8 +156,13 @@ def train_head(head: Head, trunk: str, people: Path, folder: Path, options: argp
         "pck10": curve[-1]["val_pck10"],
         "cpu_s": time.process_time() - start,
     }
-    done.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    keep(folder, made_with(options), figures)
     return figures
+
+
+def made_with(options: argparse.Namespace) -> dict[str, Any]:
+    """The options that figures depend on."""
+    return {"samples": options.samples, "size": options.size, "data": str(options.data.resolve())}
 
 
 def table(results: dict[str, dict[str, Any]], samples: int) -> str:
@@ -187,20 +190,19 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args(words)
-    results = {}
-    try:
-        for trunk in FROM_IMAGENET:
-            for k, head in enumerate(HEADS):
-                print(f"{trunk}: {head.name} ({head.kind})", flush=True)
-                name = f"{trunk}_{k}"
-                results[name] = train_head(head, trunk, options.data / "people", options.output / name, options)
-    except PoseError as error:
-        print(f"benchmarks.heads: {error}", file=sys.stderr)
-        return 2
+    return in_one_line("heads", lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train what is not done yet; the table."""
+    rows = {f"{trunk}_{k}": (head, trunk) for trunk in FROM_IMAGENET for k, head in enumerate(HEADS)}
+    results = {name: kept(options.output / name, made_with(options)) for name in rows}
+    for name, (head, trunk) in rows.items():
+        print(f"{trunk}: {head.name} ({head.kind})", flush=True)
+        results[name] = results[name] or train_head(head, trunk, options.data / "people", options.output / name, options)
     text = table(results, options.samples)
     (options.output / "table.md").write_text(text + "\n", encoding="utf-8")
     print(text)
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from fitting import rotation
 from fitting.body import load_body
 from fitting.solve import prior_lengths
 from posecore.camera import Camera, camera_from_fov, camera_to_image
+from posecore.errors import InputError
 from posecore.scale import person_scale
 from posecore.types import Track
 
@@ -59,8 +60,11 @@ class Noise:
 
 
 def load_clips(assets: Path) -> list[Clip]:
-    """(name, turns from the T-pose (T, 21, 3, 3) by role, root path (T, 3)) in stage axes: y up."""
-    raw = np.load(assets / "motion.npz")
+    """(name, turns from the T-pose (T, 21, 3, 3) by role, root path (T, 3)) in stage axes: y up. InputError without them."""
+    pack = assets / "motion.npz"
+    if not pack.is_file():
+        raise InputError(f"no motion.npz in '{assets}'; name the folder of the asset pack (docs/training.md) with --assets")
+    raw = np.load(pack)
     q = raw["q"].astype(np.float64)
     R = Rotation.from_quat(q.reshape(-1, 4)).as_matrix().reshape(*q.shape[:-1], 3, 3)
     path, bounds = raw["t"].astype(np.float64), raw["start"]

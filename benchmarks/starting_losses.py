@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backbones.runtime import to_input
+from benchmarks.kept import in_one_line
 from lift3d.codec import GAUSSIAN_MASS, LOGIT_GAIN, find_peaks, softmax_heat, to_pixels, vnect_heat
 from lift3d.network import LiftConfig, VNectResNet18
 from posecore.pck import correct_limb_joints
@@ -144,7 +146,7 @@ def table(results: dict[str, dict[str, list[float]]], steps: int) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds people/")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the runs; what is there is overwritten")
@@ -154,6 +156,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(argv)
+    return in_one_line("starting_losses", lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Memorise with every loss; the table."""
     upright = [s for s in load_people(options.data / "people", "train") if s.source != "lspet"]
     chosen = np.random.default_rng(0).permutation(len(upright))[: options.photos]
     examples = [make_example(upright[i], options.size, None, AugmentConfig()) for i in chosen]
@@ -162,4 +169,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,14 +13,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.kept import in_one_line
 from pose2d.tracker import Tracker
+from posecore.errors import InputError
 from posecore.oks import joints_box, oks, oks_sigma
 from posecore.skeleton import load_skeleton
 from posecore.track_metrics import TrackFrame, score_tracks
 from posecore.types import Detection2D
+from training.synthetic.labels import Visibility
 
 FOUND_SHARE = np.array([0.0, 0.1, 0.8, 0.97])  # by visibility: outside, behind another thing, behind the own body, visible
 NOISE, MISSED, JOINTS_MIN = 0.02, 0.05, 5  # of the root of the box's area; share of people; joints that make a detection
+SAME = 0.5  # OKS from which what was found is a person
+IN_SIGHT = 6  # of 21 joints, from which a person must be found, as the program asks of a detection
 SIGMA = oks_sigma(load_skeleton("vnect21"))
 SHARED = np.isfinite(SIGMA)  # joints that a detector has too
 
@@ -41,6 +46,11 @@ def follow(truth, step, seed):
     return frames
 
 
+def in_sight(visibility):
+    """(P,) who must be found, by the visibility codes (P, 21) of all joints."""
+    return (visibility >= Visibility.BEHIND_SELF).sum(axis=1) >= IN_SIGHT
+
+
 def compare(xy_px, who, ids, found_xy_px):
     """TrackFrame of the people `who`, of all true joints xy_px (P, 21, 2), and of those found (N, 21, 2) as numbers `ids`."""
     box = joints_box(xy_px[who])
@@ -49,18 +59,37 @@ def compare(xy_px, who, ids, found_xy_px):
     return TrackFrame(who, ids, similarity.reshape(len(who), len(ids)))
 
 
-def main():
+def without(frame, hidden):
+    """A frame without the hidden rows of its truth, and without what was found of them rather than of somebody in sight."""
+    shown = np.setdiff1d(np.arange(len(frame.truth)), hidden)
+    best = [part.max(axis=0, initial=0.0) for part in (frame.similarity[hidden], frame.similarity[shown])]
+    kept = np.flatnonzero(~((best[0] >= SAME) & (best[0] > best[1])))
+    return TrackFrame([frame.truth[t] for t in shown], [frame.found[f] for f in kept], frame.similarity[np.ix_(shown, kept)])
+
+
+def read_truth(path, *names):
+    """These arrays of CLIP.truth.npz as training/synthetic/clips.py writes it. InputError if it is missing or damaged."""
+    try:
+        with path.open("rb") as raw, np.load(raw) as stored:
+            return {name: stored[name] for name in names}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: no truth of a rendered clip ({error}); make one with `apps/render.py clip`") from None
+
+
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("truth", type=Path, nargs="+")
     parser.add_argument("--seeds", type=int, default=3, help="runs per clip with other noise")
-    options = parser.parse_args()
-    clips = []
-    for path in options.truth:
-        with np.load(path) as stored:
-            clips.append({name: stored[name] for name in ("frame", "time_s", "xy_px", "visibility", "fps")})
+    options = parser.parse_args(argv)
+    return in_one_line("tracking", lambda: run(options))
+
+
+def run(options):
+    """Follow everybody in every clip, at several rates; prints the figures."""
+    clips = [read_truth(path, "frame", "time_s", "xy_px", "visibility", "fps") for path in options.truth]
     table = {}
     for step in (1, 3, 6, 15):
-        scores = [score_tracks(follow(clip, step, seed)) for clip in clips for seed in range(options.seeds)]
+        scores = [score_tracks(follow(clip, step, seed), SAME) for clip in clips for seed in range(options.seeds)]
         table[f"{float(clips[0]['fps']) / step:g} Hz"] = {
             "clips": len(scores),
             "switches": sum(s.switches for s in scores),
@@ -72,4 +101,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
