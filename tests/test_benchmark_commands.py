@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import ablation, crossing, fitting, fitting_pictures, heads, starting_losses, tracking
-from benchmarks.tracking import in_sight
+from benchmarks.tracking import follow, in_sight
+from posecore.track_metrics import score_tracks
 from tests.people2d import upright
 from training.synthetic.labels import Visibility
 
@@ -93,6 +94,17 @@ def still_clip(people=3, frames=240):
     xy[:, :, 18:] = places[:, None, :1]
     time = np.arange(frames)
     return {"frame": time, "time_s": time / 30, "xy_px": xy, "visibility": np.full((people, frames, 21), Visibility.VISIBLE)}
+
+
+@pytest.mark.parametrize(("missed", "recall"), [(0.0, 1.0), (0.5, 0.5)])
+def test_who_is_not_detected_is_missed(missed, recall, monkeypatch):
+    """With every second person missed no tracker has them all, whatever it does with the rest: F1 of half is two thirds."""
+    monkeypatch.setattr(tracking, "MISSED", missed)
+    monkeypatch.setattr(tracking, "FOUND_SHARE", np.ones(4))
+    scores = score_tracks(follow(still_clip(), 1, 0))
+    assert scores.idf1 == pytest.approx(2 * recall / (1 + recall), abs=0.02)
+    assert scores.missed == pytest.approx((1 - recall) * 3 * 240, abs=40)
+    assert scores.false == 0
 
 
 def test_who_is_hidden_but_for_a_few_joints_need_not_be_found():
