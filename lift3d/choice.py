@@ -69,10 +69,12 @@ def _cheapest(xy_px: Floats, score: Floats, time_s: Floats, height_px: Floats) -
     states = np.array(list(product((0, 1), repeat=4)))
     index = np.arange(4)
     places = np.nan_to_num(xy_px)[:, index, states]  # (T, 16, 4, 2)
-    own = np.where(score > LOWEST, -np.log(np.maximum(score, LOWEST)), FORBIDDEN)[:, index, states].sum(axis=2)
+    there = score > LOWEST
+    own = np.where(there, -np.log(np.maximum(score, LOWEST)), 0.0)[:, index, states].sum(axis=2)
     apart_px = np.linalg.norm(places[:, :, :2] - places[:, :, 2:], axis=3)
     own += SHARED * (apart_px < NEAR * height_px[:, None, None]).sum(axis=2)
     own *= np.minimum(FULL_HZ * np.diff(time_s, prepend=-np.inf), 1.0)[:, None]
+    own += FORBIDDEN * (~there)[:, index, states].sum(axis=2)  # however short a row lasts
     step_px = STEP * np.maximum(30 * np.diff(time_s), 1.0) * height_px[1:]
     bound = np.diff(time_s) <= GAP_S
     total, came = own[0], np.zeros((len(own), len(states)), dtype=int)

@@ -121,6 +121,18 @@ def test_where_in_the_picture_somebody_stands_decides_nothing(offset_px):
     np.testing.assert_array_equal(choose_places(*moved).xy_px, truth + [offset_px, 0.0])
 
 
+@pytest.mark.parametrize("dt_s", [0.0, 1e-9, 1e-5])
+def test_a_joint_without_a_second_place_stays_where_time_stands_still(dt_s):
+    """A row of no length costs nothing by itself, but a place that is none must stay forbidden there too."""
+    xy = np.tile(np.random.default_rng(0).uniform(0, 10, (21, 2)), (6, 1, 1))
+    xy[:, 0] = [0.0, 200.0]
+    xy[2, LEFT] = [60.0, 60.0]  # a jump: to go nowhere would be cheaper
+    best, nowhere = track_of(xy, np.full((6, 21), 0.9)), track_of(np.full_like(xy, np.nan), np.zeros((6, 21)))
+    for seen in (best, nowhere):
+        seen.time_s[2:] += dt_s - 1 / 30
+    np.testing.assert_array_equal(choose_places(best, nowhere).xy_px, xy)
+
+
 def test_legs_that_truly_overlap_stay_together():
     xy = walker()
     xy[:, LEFT] = xy[:, RIGHT] + 2.0
