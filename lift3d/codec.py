@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 from posecore.heatmap import cells_to_px, px_to_cells
 
@@ -86,7 +85,7 @@ def find_second_peaks(heat: NDArray) -> tuple[NDArray[np.float64], NDArray[np.fl
     y, x = np.divmod(heat.reshape(joints, -1).argmax(axis=1), cols)
     near = np.abs(np.arange(rows)[:, None] - y[:, None, None]) <= SCORE_RADIUS
     near = near & (np.abs(np.arange(cols) - x[:, None, None]) <= SCORE_RADIUS)
-    others = np.where((maximum_filter(heat, size=(1, 3, 3)) == heat) & ~near, heat, 0.0).reshape(joints, -1)
+    others = np.where((_highest_about(heat) == heat) & ~near, heat, 0.0).reshape(joints, -1)
     cell = others.argmax(axis=1)
     there = others.max(axis=1) > 0
     return np.where(there[:, None], _refine(heat, cell), np.nan), np.where(there, _mass(heat, cell), 0.0)
@@ -99,12 +98,21 @@ def _refine(heat: NDArray, cell: NDArray) -> NDArray[np.float64]:
     """
     joints, rows, cols = heat.shape
     y, x = np.divmod(cell, cols)
-    padded = np.pad(np.log(heat + 1e-30), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, cols - 1)
+    up, down = np.maximum(y - 1, 0), np.minimum(y + 1, rows - 1)
     j = np.arange(joints)
-    at = padded[j, y + 1, x + 1]
-    dx = _apex(padded[j, y + 1, x], at, padded[j, y + 1, x + 2]) * ((x > 0) & (x < cols - 1))
-    dy = _apex(padded[j, y, x + 1], at, padded[j, y + 2, x + 1]) * ((y > 0) & (y < rows - 1))
+    cells = ((y, x), (y, left), (y, right), (up, x), (down, x))
+    at, before_x, after_x, before_y, after_y = np.log(np.stack([heat[j, row, column] for row, column in cells]) + 1e-30)
+    dx = _apex(before_x, at, after_x) * ((x > 0) & (x < cols - 1))
+    dy = _apex(before_y, at, after_y) * ((y > 0) & (y < rows - 1))
     return np.stack([x + dx, y + dy], axis=1)
+
+
+def _highest_about(heat: NDArray) -> NDArray[np.float64]:
+    """(J, h, w) the highest of every cell and its eight neighbours."""
+    wide = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    across = np.maximum(np.maximum(wide[..., :-2], wide[..., 1:-1]), wide[..., 2:])
+    return np.maximum(np.maximum(across[:, :-2], across[:, 1:-1]), across[:, 2:])
 
 
 def _mass(heat: NDArray, cell: NDArray) -> NDArray[np.float64]:

@@ -57,6 +57,46 @@ def test_the_score_counts_what_is_within_two_cells_of_the_peak(away):
     assert score[0] == pytest.approx(0.7, abs=1e-12)
 
 
+def slow_peak(heat, kept):
+    """Place and score of the highest kept cell of a map that no neighbour exceeds, cell by cell; the first of equals."""
+    rows, cols = heat.shape
+    best = None
+    for y, x in np.ndindex(rows, cols):
+        about = heat[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        if kept(y, x) and heat[y, x] > 0 and heat[y, x] == about.max() and (best is None or heat[y, x] > heat[best]):
+            best = (y, x)
+    if best is None:
+        return [np.nan, np.nan], 0.0, None
+    y, x = best
+    dx = slow_apex(heat[y, x - 1 : x + 2]) if 0 < x < cols - 1 else 0.0
+    dy = slow_apex(heat[y - 1 : y + 2, x]) if 0 < y < rows - 1 else 0.0
+    mass = sum(heat[row, col] for row, col in np.ndindex(rows, cols) if max(abs(row - y), abs(col - x)) <= 2)
+    return [x + dx, y + dy], mass, best
+
+
+def slow_apex(three):
+    """Where the parabola through three neighbours' logarithms has its top, at most half a cell off."""
+    before, at, after = np.log(three + 1e-30)
+    bend = before - 2 * at + after
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < -1e-9 else 0.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_both_peaks_equal_their_slow_twins_with_ties_and_at_borders(seed):
+    rng = np.random.default_rng(seed)
+    heat = rng.integers(0, 4, (40, *rng.integers(3, 9, 2))).astype(float) ** 3  # four heights: ties and plateaus everywhere
+    heat[:10, 1:-1, 1:-1] = 0  # peaks at the border alone
+    heat = heat / np.maximum(heat.sum(axis=(1, 2), keepdims=True), 1.0)
+    (xy, score), (second_xy, second_score) = codec.find_peaks(heat), codec.find_second_peaks(heat)
+    for j, one in enumerate(heat):
+        place, mass, (y, x) = slow_peak(one, lambda row, col: True)
+        np.testing.assert_allclose(xy[j], place, rtol=0, atol=1e-12)
+        assert score[j] == pytest.approx(min(mass, 1.0), abs=1e-12)
+        place, mass, _ = slow_peak(one, lambda row, col, y=y, x=x: max(abs(row - y), abs(col - x)) > 2)
+        np.testing.assert_allclose(second_xy[j], place, rtol=0, atol=1e-12)
+        assert second_score[j] == pytest.approx(mass, abs=1e-12)
+
+
 def test_error_bars_are_the_network_s_times_the_gain_of_its_card(tmp_path):
     plain = write_small_lifter(tmp_path / "plain.safetensors")
     gained = write_small_lifter(tmp_path / "gained.safetensors", sigma_gain=[1.5, 4.0])
