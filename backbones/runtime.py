@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost up to ten times on shared cores; read at import
@@ -22,6 +23,8 @@ from posecore.weights import Weights
 
 Read = Callable[[Any], Tensor]  # picks the wanted tensor from a network's output
 BACKENDS = ("torch", "openvino")
+AT_ONCE = 2  # pictures that OpenVINO sees together: a crop and its mirror image; more are no faster
+KEPT = 8  # sizes for which OpenVINO stays compiled: a run has up to six, and each takes tens of MB
 
 
 def default_device() -> torch.device:
@@ -112,7 +115,10 @@ class _Reading(nn.Module):
 
 
 class OpenVinoRunner:
-    """OpenVINO's kernels, compiled once for every size of picture that comes."""
+    """OpenVINO's kernels, compiled once for every size of picture that comes; the KEPT that were used last stay.
+
+    Pictures go through AT_ONCE at a time, so that another number of people compiles nothing anew. Threads take turns.
+    """
 
     def __init__(self, network: nn.Module, read: Read) -> None:
         try:
@@ -122,15 +128,27 @@ class OpenVinoRunner:
         self._core = openvino.Core()
         self._convert = openvino.convert_model
         self._module = _Reading(network, read).eval()
-        self._compiled: dict[tuple[int, ...], Any] = {}
+        self._compiled: dict[tuple[int, ...], Any] = {}  # the last used comes last
+        self._turn = threading.Lock()
 
     def __call__(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See Runner."""
         rgb = np.ascontiguousarray(rgb)
-        if rgb.shape not in self._compiled:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # the converter still traces, which torch 2.13 deprecates
-                model = self._convert(self._module, example_input=torch.from_numpy(rgb))
-            model.reshape(list(rgb.shape))
-            self._compiled[rgb.shape] = self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-        return np.asarray(self._compiled[rgb.shape](rgb)[0], dtype=np.float32)
+        with self._turn:
+            parts = [self._infer(rgb[k : k + AT_ONCE]) for k in range(0, max(len(rgb), 1), AT_ONCE)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _infer(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        compiled = self._compiled.pop(rgb.shape, None) or self._compile(rgb)
+        self._compiled[rgb.shape] = compiled
+        if len(self._compiled) > KEPT:
+            del self._compiled[next(iter(self._compiled))]
+        return np.asarray(compiled(rgb)[0], dtype=np.float32)
+
+    def _compile(self, rgb: NDArray[np.uint8]) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the converter still traces, which torch 2.13 deprecates
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)  # and looks twice, which rounds differently
+            model = self._convert(self._module, example_input=torch.from_numpy(rgb))
+        model.reshape(list(rgb.shape))
+        return self._core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"})
