@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from apps.pipeline import Networks, Observed, fit, load_networks, observe
 from apps.settings import Settings
@@ -88,6 +89,18 @@ def score_fit(motion: Motion, truth_m: NDArray, camera: Camera) -> dict[str, flo
     }
 
 
+def score_bars(motion: Motion, truth_m: NDArray) -> dict[str, float]:
+    """Percent of the errors of place, root included, that the 50, 80 and 95 % intervals of the error bars hold."""
+    xyz, sigma = (over_frames(motion.frame, values[:, LIMBS], len(truth_m)) for values in (motion.xyz_m, motion.sigma_m))
+    ratio, out = np.abs(xyz - truth_m) / sigma[..., [0, 0, 1]], {}
+    for percent in (50, 80, 95):
+        held = np.where(np.isfinite(ratio), ratio < norm.ppf(0.5 + percent / 200), np.nan)
+        out[f"inside_{percent}_plane"], out[f"inside_{percent}_depth"] = (
+            100 * float(np.nanmean(part)) for part in (held[..., :2], held[..., 2])
+        )
+    return out
+
+
 def reprojection_px(motion: Motion, track: Track) -> dict[str, float]:
     """Distance of the fit's joints from the network's own 2D, pixels: where it was sure by its own score, and of all joints.
 
@@ -128,7 +141,7 @@ def evaluate_clip(data: Path, clip: str, settings: Settings, networks: Networks)
         "people": len(observed.tracks),
         "frames": len(main.frame),
         "lift": score_lift(main, truth, settings.people.height_m),
-        "fit": {**score_fit(motion, truth, camera), **reprojection_px(motion, main)},
+        "fit": {**score_fit(motion, truth, camera), **reprojection_px(motion, main), **score_bars(motion, truth)},
     }
 
 
