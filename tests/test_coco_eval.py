@@ -10,10 +10,12 @@ import pytest
 from apps.evaluate import main
 from apps.evaluate_pose2d import evaluate_coco
 from posecore.errors import InputError
+from posecore.oks import oks
 from posecore.skeleton import convert, load_skeleton
 from posecore.types import Detection2D
 from tests.people2d import upright
 from training.coco_eval import (
+    SIGMA,
     average_precision,
     coco_dataset,
     coco_from_samples,
@@ -105,6 +107,58 @@ def test_average_precision_is_pycocotools_own():
     assert 0.2 < ours["AP"] < 0.95
 
 
+def test_without_a_detection_the_figures_are_those_of_pycocotools():
+    """A false person who is found without any confidence changes no figure of nobody found."""
+    large = [[upright(200, 100, 300.0)]]
+    false = {1: [seen(person(500, 300), 0.0)]}
+    for people in (TWO, large, [[]], [[], large[0]]):
+        truth = coco_dataset(dataset(people))
+        alone = average_precision(truth, {})
+        assert alone == average_precision(truth, false)
+    assert (alone["AP"], alone["APM"], alone["APL"], alone["AR"]) == (0, -1, 0, 0)
+    assert set(average_precision(coco_dataset(dataset([[]])), {}).values()) == {-1}
+
+
+def alike(a, b, area):
+    return float(oks(convert(a, OPENPOSE, COCO), convert(b, OPENPOSE, COCO), area, SIGMA))
+
+
+@pytest.mark.parametrize(("off_px", "least", "most", "found"), [(11.0, 0.1, 0.3, 1), (17.0, 0.0, 0.1, 0)])
+def test_a_detection_is_about_a_person_from_a_tenth_of_similarity_on(off_px, least, most, found):
+    truth = coco_dataset(dataset(TWO[1:]))
+    assert least < alike(TWO[1][0], TWO[1][0] + off_px, truth["annotations"][0]["area"]) < most
+    assert matched_pck(truth, {1: [seen(TWO[1][0] + off_px)]})["found"] == found
+
+
+def test_a_person_without_a_labelled_area_fills_just_over_half_of_the_box():
+    (annotation,) = coco_dataset(dataset(TWO[1:]))["annotations"]
+    assert annotation["area"] == pytest.approx(0.55 * annotation["bbox"][2] * annotation["bbox"][3])
+
+
+@pytest.mark.parametrize(("wrong", "well"), [(("left_knee", "left_ankle"), 1), (("left_knee", "left_ankle", "right_knee"), 0)])
+def test_well_found_is_three_quarters_of_the_labelled_joints(wrong, well):
+    known = np.ones(17)
+    known[COCO.indices(["left_wrist", "right_wrist"])] = 0  # 10 limb joints are left: 8 are enough, 7 are not
+    moved = TWO[1][0].copy()
+    moved[OPENPOSE.indices(wrong)] += 60.0
+    figures = matched_pck(coco_dataset(dataset(TWO[1:], known)), {1: [seen(moved)]})
+    assert figures["pck"] == pytest.approx(1 - len(wrong) / 10)
+    assert figures["well_found"] == well
+
+
+def test_every_joint_counts_the_same_and_crowds_do_not_count():
+    """One of 12 labelled joints is not found, another of 8 is: 8 of 20 right, whatever a labelled crowd says."""
+    known = np.ones(17)
+    known[COCO.indices(["left_wrist", "right_wrist", "left_ankle", "right_ankle"])] = 0
+    raw = dataset(TWO[:1])
+    few = dataset([TWO[0][1:]], known)["annotations"][0] | {"id": 2}
+    crowd = dataset([[person(450, 300)]])["annotations"][0] | {"id": 3, "iscrowd": 1}
+    raw["annotations"] = [raw["annotations"][0], few, crowd]
+    figures = matched_pck(coco_dataset(raw), {1: [seen(TWO[0][1])]})
+    assert (figures["people"], figures["found"]) == (2, 0.5)
+    assert figures["pck"] == pytest.approx(8 / 20)
+
+
 def test_a_false_person_costs_precision_but_no_pck():
     found = {k: [seen(p, 0.5) for p in people] for k, people in enumerate(TWO, start=1)}
     found[2].append(seen(person(500, 300), 0.9))
@@ -164,17 +218,24 @@ class Oracle:
         return [seen(p) for p in self._people[int(rgb[0, 0, 0])]]
 
 
-def test_samples_of_any_source_are_evaluated_by_source():
-    def sample(source, number, complete):
-        xy = convert(TWO[number][0], OPENPOSE, LABELS)
-        trust = np.isfinite(xy[:, 0]).astype(np.float32)
-        box = np.array([60, 60, 300, 300], dtype=np.float32)
-        nothing = np.zeros((26, 3), np.float32), np.zeros(26, np.float32)
-        label = PersonLabel(np.nan_to_num(xy).astype(np.float32), trust, *nothing, box)
-        colour = np.full((4, 4, 3), number, np.uint8)
-        crowd = ((400.0, 10.0, 500.0, 200.0),)
-        return Sample(str(number), source, (640, 480), (label,), lambda: colour, complete, crowd)
+def sample(source, number, complete):
+    xy = convert(TWO[number][0], OPENPOSE, LABELS)
+    trust = np.isfinite(xy[:, 0]).astype(np.float32)
+    box = np.array([60, 60, 300, 300], dtype=np.float32)
+    nothing = np.zeros((26, 3), np.float32), np.zeros(26, np.float32)
+    label = PersonLabel(np.nan_to_num(xy).astype(np.float32), trust, *nothing, box)
+    colour = np.full((4, 4, 3), number, np.uint8)
+    crowd = ((400.0, 10.0, 500.0, 200.0),)
+    return Sample(str(number), source, (640, 480), (label,), lambda: colour, complete, crowd)
 
+
+def test_precision_is_told_only_where_everybody_is_labelled_in_all_pictures():
+    figures = evaluate_samples(Oracle(TWO).detect, [sample("films", 0, True), sample("films", 1, False)])
+    assert (figures["films_people"], figures["films_pck"]) == (2, 1)
+    assert "films_AP" not in figures
+
+
+def test_samples_of_any_source_are_evaluated_by_source():
     samples = [sample("films", 0, True), sample("photos", 1, False)]
     figures = evaluate_samples(Oracle(TWO).detect, samples)
     assert figures["films_pck"] == figures["photos_pck"] == 1

@@ -80,7 +80,7 @@ def coco_dataset(annotations: Path | dict[str, Any]) -> dict[str, Any]:
 
 
 def average_precision(dataset: dict[str, Any], detections: Detections) -> dict[str, float]:
-    """COCO's AP, AP50, AP75, APM, APL and AR over all images of the dataset; -1 where there is no person of that size.
+    """COCO's AP, AP50, AP75, APM, APL and AR over all images of the dataset; -1 where there is no person (of that size).
 
     Images without an entry have no detection. People are ranked by their score times the number of joints found, for a whole
     person is surer than a part; a joint neither found nor guessed stands at (0, 0), as in OpenPose's own evaluation.
@@ -90,14 +90,13 @@ def average_precision(dataset: dict[str, Any], detections: Detections) -> dict[s
 
     category = _person_category(dataset)
     results = [_result(image_id, category, person) for image_id, people in detections.items() for person in people]
-    if not results:
-        return dict.fromkeys(STATS, 0.0)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = Index()
-        truth.dataset = dataset
+        truth, nobody = Index(), Index()
+        truth.dataset, nobody.dataset = dataset, {**dataset, "annotations": []}
         truth.createIndex()
+        nobody.createIndex()
         try:
-            found = truth.loadRes(results)
+            found = truth.loadRes(results) if results else nobody  # loadRes knows no empty list
         except AssertionError as error:
             raise InputError(
                 "detections of images that the annotations do not know; evaluate them against their own"
