@@ -87,6 +87,20 @@ def test_composites_are_the_same_every_time_and_complete(tmp_path, people):
         held_out_composites(tmp_path, tmp_path / "b", 1, ("sports",))
 
 
+def test_composites_stand_before_held_out_backgrounds_alone(tmp_path, people, monkeypatch):
+    write_backgrounds(tmp_path / "b", [f"{k}.jpg" for k in range(40)])
+    used, read = set(), held_out.file_reader
+
+    def watched(path):
+        return lambda: used.add(path.name) or read(path)()
+
+    monkeypatch.setattr(held_out, "file_reader", watched)
+    for sample in held_out_composites(tmp_path, tmp_path / "b", 6):
+        sample.read()
+    assert used
+    assert all(is_held_out(name) for name in used)
+
+
 def test_joints_beyond_the_border_are_not_asked_for(monkeypatch):
     person = random_person(8, size=100)
     person.xy_px[LABELS.index("left_wrist")] = (-5, 50)

@@ -14,7 +14,7 @@ from posecore.errors import ConfigError
 from posecore.skeleton import load_skeleton
 from posecore.weights import load_weights, save_weights
 from tests.test_training_data import write_people
-from training.readout import Readings, answers, learn_anew, likely, main, places, read, scales
+from training.readout import Readings, answers, errors_mm, learn_anew, likely, main, places, read, rows_of, scales
 
 TINY = LiftConfig(input_px=64, width=8, channels=8)
 HEAD, TOE = load_skeleton("vnect21").indices(["head", "left_toe"])
@@ -114,6 +114,16 @@ def test_readings_answer_what_the_loss_reads():
     with torch.autocast("cpu", torch.bfloat16):
         terms = lift_loss(network(batch["rgb"].permute(0, 3, 1, 2) / 255 - 0.5), batch)
     assert off.mean() == pytest.approx(float(terms["read"]), rel=0.01)  # bf16 maps there, float32 averages here
+
+
+def test_errors_told_are_of_the_crops_that_say_where_the_joint_is():
+    """Of four crops two are trusted, one of them half: 100 and 300 mm off; the others would be 9 m off."""
+    network, inputs = tiny(), np.random.default_rng(7).normal(size=(4, 2, 8))
+    xyz = np.stack([answers(inputs[:, k], rows_of(network, joint)[1:4]) for k, joint in enumerate((HEAD, TOE))], axis=1)
+    xyz[:, 0, 1] += [0.1, 0.3, 9.0, 9.0]
+    trust = np.array([[1.0, 0], [0.5, 0], [0, 0], [0, 0]])
+    told = errors_mm(network, Readings(inputs, xyz, trust), [HEAD, TOE])
+    np.testing.assert_allclose(told, [200.0, np.nan], rtol=1e-6)
 
 
 def write_lifter(path):
