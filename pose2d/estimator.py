@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from backbones.runtime import Read, Runner, load_into, make_runner
 from pose2d.codec import DEFAULTS, DecodeSettings, decode
-from pose2d.merge import merge_people
+from pose2d.merge import best_first, merge_people
 from pose2d.network import HEAT_CHANNELS, OpenPoseLight, PoseConfig, heat_of
 from pose2d.second_look import LOOK, LookSettings, look_again
 from pose2d.vgg import OpenPose2017, OpenPoseVgg19
@@ -98,7 +98,7 @@ def detect_people(
         for p in decode(heat, paf, OpenPoseLight.stride, settings):
             people.append(Detection2D(scale_xy_px(p.xy_px, 1 / scale), p.score, p.skeleton, p.person_score))
     people = merge_people(people)
-    return people if look is None else look_again(run, rgb, people, settings, look)
+    return best_first(people) if look is None else look_again(run, rgb, people, settings, look)
 
 
 def maps_at(run: Runner, rgb: NDArray[np.uint8], height_px: int) -> tuple[NDArray[np.float32], NDArray[np.float32], Floats]:

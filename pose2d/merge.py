@@ -16,12 +16,17 @@ AREA_OF_BOX = 0.53  # a person's share of the joints' box, as COCO's areas have 
 
 
 def merge_people(people: Sequence[Detection2D]) -> list[Detection2D]:
-    """Detections of one picture, each person once: the one with the most confidence over all joints stays; best first."""
+    """Detections of one picture, each person once: the one with the most confidence over all joints stays and comes first."""
     kept: list[Detection2D] = []
     for person in sorted(people, key=lambda p: -float(p.score.sum())):
         if not any(is_same(person, other) for other in kept):
             kept.append(person)
     return kept
+
+
+def best_first(people: Sequence[Detection2D]) -> list[Detection2D]:
+    """The surest person first; of equals in the order they had."""
+    return sorted(people, key=lambda person: -person.person_score)
 
 
 def is_same(person: Detection2D, other: Detection2D) -> bool:

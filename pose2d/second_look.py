@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from backbones.runtime import Runner
 from pose2d.codec import DEFAULTS, LIMBS, SKELETON, DecodeSettings, decode, likeliest_px
-from pose2d.merge import is_same, likeness, merge_people
+from pose2d.merge import best_first, is_same, likeness, merge_people
 from pose2d.network import OpenPoseLight
 from posecore.crop import crop_from_points, cut_crop, lean
 from posecore.types import Detection2D
@@ -61,7 +61,7 @@ def look_again(
             again = _again(run, rgb, other, settings, look)
             if again.seen and _is_new(again.person, known, look):
                 known.append(again.person)
-    return merge_people(known)
+    return best_first(merge_people(known))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@ import pytest
 
 from pose2d import estimator
 from pose2d.codec import decode
-from pose2d.estimator import PoseEstimator
+from pose2d.estimator import PoseEstimator, detect_people
+from pose2d.second_look import LOOK
 from pose2d.targets import encode
 from posecore.camera import scale_xy_px
 from posecore.heatmap import px_to_cells
@@ -51,6 +52,25 @@ def test_maps_end_where_the_picture_ends(detector):
     assert paf.shape == (38, 46, 43)
     assert scale_xy == pytest.approx([341 / 1000, 368 / 1080])
     assert len(decode(heat, paf, STRIDE)) == 1
+
+
+@pytest.mark.parametrize("look", [None, LOOK])
+def test_people_come_the_surest_first_not_those_with_most_joints(look):
+    whole, half = upright(160, 60, 280), upright(480, 60, 280)
+    few = (np.arange(18) < 8).astype(float)  # nose, neck and arms
+
+    def run(rgb):
+        cells = (rgb.shape[1] // STRIDE, rgb.shape[2] // STRIDE)
+        dim, bright = (encode(xy[None], np.ones((1, 18)) * valid, cells, STRIDE) for xy, valid in ((whole, 1), (half, few)))
+        heat, paf = np.maximum(0.5 * dim[0], bright[0]), 0.5 * dim[1] + bright[1]
+        return np.concatenate([heat, paf])[None].repeat(len(rgb), axis=0) * (
+            rgb.shape[1] == 384
+        )  # 368 px and what pads them: seen once
+
+    sure, dim = detect_people(run, np.zeros((368, 640, 3), np.uint8), look=look)
+    assert dim.score.sum() > sure.score.sum()
+    assert sure.person_score > dim.person_score
+    np.testing.assert_allclose(sure.xy_px[:8], half[:8], atol=0.5)
 
 
 @pytest.mark.parametrize("size", [256, 232])  # the network wants multiples of 32

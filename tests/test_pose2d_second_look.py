@@ -99,6 +99,15 @@ def test_whoever_is_not_seen_again_stays_at_half_the_score():
     assert found.person_score == pytest.approx(0.5 * first.person_score)
 
 
+def test_whoever_was_seen_again_comes_before_who_was_not_however_sure_his_joints():
+    lamp, truth = upright(120, 150, 280), upright(480, 150, 280)
+    doubtful = Detection2D(lamp, np.ones(18), person_score=1.0)  # no joint of the other will score as much
+    found, unseen = look_again(colour_network, painted(truth[None], (640, 480)), [doubtful, blurred(truth, 5)])
+    np.testing.assert_array_equal(unseen.xy_px, lamp)
+    assert found.score.sum() < unseen.score.sum()
+    assert found.person_score > unseen.person_score == 0.5
+
+
 def test_one_joint_is_nobody_to_look_at_again():
     only = np.arange(18) == 3
     one_joint = Detection2D(np.where(only[:, None], upright(330, 150, 280), np.nan), np.where(only, 0.5, 0.0))
