@@ -18,7 +18,7 @@ from posecore.camera import Camera, image_to_ray, rotation_to_ray
 from posecore.crop import cut_crop
 from posecore.errors import WeightsError
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
-from posecore.types import Crop, Pose3D
+from posecore.types import Crop, Pose3D, expect_rgb
 from posecore.weights import Weights, load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v14.safetensors"
@@ -72,7 +72,11 @@ class Lifter:
         self._mirror, self._opinion = mirror, opinion
 
     def lift(self, rgb: NDArray[np.uint8], crops: list[Crop], camera: Camera) -> list[Pose3D]:
-        """One pose per crop of a picture; joints in image pixels, 3D in true camera axes (docs/conventions.md)."""
+        """One pose per crop of a picture; joints in image pixels, 3D in true camera axes (docs/conventions.md).
+
+        InputError unless the picture is (H, W, 3) uint8.
+        """
+        expect_rgb("the lifter's picture", rgb)
         if not crops:
             return []
         maps = self.maps(np.stack([cut_crop(rgb, crop) for crop in crops]))

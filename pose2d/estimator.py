@@ -19,7 +19,7 @@ from pose2d.vgg import OpenPose2017, OpenPoseVgg19
 from posecore.camera import scale_xy_px
 from posecore.errors import ConfigError
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
-from posecore.types import Detection2D, Floats
+from posecore.types import Detection2D, Floats, expect_rgb
 from posecore.weights import Weights, load_weights
 
 DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "openpose_light-v10.safetensors"
@@ -70,7 +70,7 @@ class PoseEstimator:
         self._run = make_runner(network, last_maps(head), backend)
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Detection2D]:
-        """All people in a picture, joints of openpose18 in its pixels, best first."""
+        """All people in a picture, (H, W, 3) uint8, joints of openpose18 in its pixels, best first. InputError else."""
         return detect_people(self._run, rgb, self._heights_px, self._settings, self._look)
 
     def limb_heat(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -91,7 +91,11 @@ def detect_people(
     settings: DecodeSettings = DEFAULTS,
     look: LookSettings | None = LOOK,
 ) -> list[Detection2D]:
-    """The people that a network of which `run` gives `last_maps` finds in a picture, in its pixels, best first."""
+    """The people that a network of which `run` gives `last_maps` finds in a picture, in its pixels, best first.
+
+    InputError unless the picture is (H, W, 3) uint8.
+    """
+    expect_rgb("the detector's picture", rgb)
     people = []
     for height_px in heights_px:
         heat, paf, scale = maps_at(run, rgb, height_px)

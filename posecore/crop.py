@@ -62,7 +62,7 @@ def lean(xy_px: NDArray, known: NDArray, skeleton: Skeleton, below: tuple[str, .
     if "neck" not in where or not middles:
         return 0.0
     up = where["neck"] - np.mean(middles, axis=0)
-    return float(np.arctan2(up[0], -up[1]))
+    return float(np.arctan2(up[0], -up[1])) if up.any() else 0.0  # of no way at all arctan2(0, -0) says pi
 
 
 def turned_matrix(crop: Crop, turn: NDArray[np.float64]) -> NDArray[np.float64]:

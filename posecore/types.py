@@ -21,6 +21,14 @@ def _expect(owner: str, name: str, array: NDArray, shape: tuple[int | None, ...]
         raise InputError(f"{owner}.{name}: expected shape {wanted}, got {array.shape}")
 
 
+def expect_rgb(owner: str, rgb: NDArray[np.uint8]) -> None:
+    """Raise InputError unless `rgb` is a picture: (H, W, 3) uint8 with at least a pixel."""
+    if not isinstance(rgb, np.ndarray):
+        raise InputError(f"{owner}: expected a picture (H, W, 3) of uint8, RGB, got {type(rgb).__name__}")
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+        raise InputError(f"{owner}: expected a picture (H, W, 3) of uint8, RGB, got {rgb.shape} of {rgb.dtype}")
+
+
 @dataclass(frozen=True)
 class Frame:
     """One picture of a clip: `index` from 0, `time_s` by the container's clock, `rgb` (H, W, 3) uint8."""

@@ -103,6 +103,11 @@ def test_the_lean_is_that_of_the_neck_above_the_hips(lean_deg):
     assert lean(xy, known, OPENPOSE, ("hip",)) == 0.0
 
 
+def test_a_neck_in_the_middle_of_the_hips_is_no_handstand():
+    everywhere_one = np.tile([50.0, 50.0], (len(OPENPOSE), 1))
+    assert lean(everywhere_one, np.ones(len(OPENPOSE), dtype=bool), OPENPOSE, ("hip",)) == 0.0
+
+
 @pytest.mark.parametrize("turn_rad", [0.0, 0.5, -1.0])
 def test_joints_lie_in_the_middle_of_a_turned_crop_with_the_margin_around_them(turn_rad):
     xy = np.random.default_rng(1).uniform(0, 300, (9, 2))

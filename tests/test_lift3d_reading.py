@@ -6,6 +6,7 @@ import pytest
 from lift3d import codec
 from lift3d.lifter import Lifter
 from posecore.camera import camera_from_fov
+from posecore.errors import InputError
 from posecore.types import Crop
 from tests.small_lifter import write_small_lifter
 
@@ -105,3 +106,12 @@ def test_error_bars_are_the_network_s_times_the_gain_of_its_card(tmp_path):
     (own,), (stretched,) = (Lifter(weights).lift(rgb, [crop], camera) for weights in (plain, gained))
     np.testing.assert_array_equal(stretched.xyz_m, own.xyz_m)
     np.testing.assert_allclose(stretched.sigma_m, own.sigma_m * [1.5, 4.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (90, 120, 1), (90, 120, 4), (1, 90, 120, 3), (0, 120, 3), (90, 0, 3)])
+def test_what_is_no_picture_is_one_clear_line_of_the_lifter(tmp_path, shape):
+    lifter, crop = Lifter(write_small_lifter(tmp_path / "w.safetensors")), Crop(np.array([60.0, 45.0]), 64.0, 64)
+    for rgb in (np.zeros(shape, np.uint8), np.zeros((90, 120, 3)), np.zeros((90, 120, 3), np.uint16), [[[0, 0, 0]]]):
+        with pytest.raises(InputError, match="uint8") as error:
+            lifter.lift(rgb, [crop], camera_from_fov((120, 90), 54.0, "test"))
+        assert "\n" not in str(error.value)

@@ -7,6 +7,7 @@ from pose2d.estimator import PoseEstimator, detect_people
 from pose2d.second_look import LOOK
 from pose2d.targets import encode
 from posecore.camera import scale_xy_px
+from posecore.errors import InputError
 from posecore.heatmap import px_to_cells
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.weights import Weights
@@ -71,6 +72,14 @@ def test_people_come_the_surest_first_not_those_with_most_joints(look):
     assert dim.score.sum() > sure.score.sum()
     assert sure.person_score > dim.person_score
     np.testing.assert_allclose(sure.xy_px[:8], half[:8], atol=0.5)
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (90, 120, 1), (90, 120, 4), (1, 90, 120, 3), (0, 120, 3), (90, 0, 3)])
+def test_what_is_no_picture_is_one_clear_line_of_the_detector(shape):
+    for rgb in (np.zeros(shape, np.uint8), np.zeros((90, 120, 3)), np.zeros((90, 120, 3), np.uint16), [[[0, 0, 0]]]):
+        with pytest.raises(InputError, match="uint8") as error:
+            detect_people(lambda rgb: pytest.fail("the network was asked"), rgb)
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("size", [256, 232])  # the network wants multiples of 32
