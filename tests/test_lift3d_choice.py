@@ -121,6 +121,27 @@ def test_where_in_the_picture_somebody_stands_decides_nothing(offset_px):
     np.testing.assert_array_equal(choose_places(*moved).xy_px, truth + [offset_px, 0.0])
 
 
+@pytest.mark.parametrize(("dt_s", "stays"), [(0.05, True), (0.15, True), (0.25, False), (0.6, False)])
+def test_rows_bind_each_other_up_to_a_fifth_of_a_second(dt_s, stays):
+    """0.55 against 0.45 is not worth a jump of 0.75 heights; beyond the gap every row is by itself."""
+    truth = np.tile(np.random.default_rng(1).uniform(0, 200, (21, 2)), (3, 1, 1))
+    truth[:, 0], truth[:, RIGHT], truth[:, LEFT] = [0.0, 0.0], [0.0, 200.0], [180.0, 200.0]
+    best, second = truth.copy(), np.full_like(truth, np.nan)
+    score, other = np.ones(truth.shape[:2]), np.zeros(truth.shape[:2])
+    best[1, LEFT], second[1, LEFT] = truth[1, LEFT] - [0.0, 150.0], truth[1, LEFT]
+    score[1, LEFT], other[1, LEFT] = 0.55, 0.45
+    chosen = choose_places(track_of(best, score, 1 / dt_s), track_of(second, other, 1 / dt_s))
+    np.testing.assert_array_equal(chosen.xy_px, truth if stays else best)
+
+
+def test_a_second_place_brings_its_own_error_bars():
+    _, best, second = doubled()
+    second.sigma_m[:] = 0.4
+    sigma = choose_places(best, second).sigma_m
+    assert (sigma[5:15, LEFT] == 0.4).all()
+    assert (np.delete(sigma, LEFT, axis=1) == 0.1).all()
+
+
 @pytest.mark.parametrize("dt_s", [0.0, 1e-9, 1e-5])
 def test_a_joint_without_a_second_place_stays_where_time_stands_still(dt_s):
     """A row of no length costs nothing by itself, but a place that is none must stay forbidden there too."""

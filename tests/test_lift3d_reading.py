@@ -50,6 +50,34 @@ def test_an_opinion_multiplies_the_heat_map_by_what_the_other_saw():
         np.testing.assert_allclose(pooled[j], slow_pool(heat[j], other[j]), rtol=1e-4)  # float32 logits times 8
 
 
+def test_an_opinion_beyond_0_to_1_is_taken_for_the_nearer_of_them():
+    logits, other = np.zeros((2, CELLS, CELLS)), np.linspace(-0.5, 1.5, 2 * CELLS**2).reshape(2, CELLS, CELLS)
+    np.testing.assert_array_equal(codec.add_opinion(logits, other), codec.add_opinion(logits, np.clip(other, 0, 1)))
+
+
+def test_a_second_place_is_read_where_it_is_and_not_as_the_mean():
+    """On location maps that are planes the second peak's metres are the plane's there; the pelvis is the first's."""
+    cells, places = 24, np.array([[6.25, 7.0], [15.5, 17.75]])
+    first, second = codec.encode_heat(codec.to_pixels(places), cells)
+    row, column = np.mgrid[:cells, :cells]
+    maps = np.zeros((6, 1, cells, cells))
+    maps[0] = np.log(0.7 * first + 0.3 * second + 1e-12) / 8  # the codec takes 8 times the logits
+    maps[1], maps[2], maps[4] = 0.1 * column, 0.2 * row, -0.1 * column
+    (_, _, _, sigma), (xy_px, _, xyz_m, sigma_second) = codec.decode_twice(maps, 0)
+    origin = codec.read_mean(maps[1:3], codec.softmax_heat(maps[0]))[0]
+    np.testing.assert_allclose(codec.to_cells(xy_px)[0], places[1], atol=1e-3)
+    np.testing.assert_allclose(xyz_m[0, :2], places[1] * [0.1, 0.2] - origin, atol=1e-3)
+    assert sigma_second[0, 0] == pytest.approx(np.sqrt(2) * np.exp(-0.1 * places[1, 0]), rel=1e-3)
+    assert sigma[0, 0] > sigma_second[0, 0]
+
+
+@pytest.mark.parametrize(("log_scale", "taken"), [(-20.0, -6.0), (-6.0, -6.0), (-1.0, -1.0), (1.0, 1.0), (9.0, 1.0)])
+def test_error_bars_stay_between_a_few_millimetres_and_a_few_metres(log_scale, taken):
+    maps = np.zeros((6, 2, CELLS, CELLS))
+    maps[4:] = log_scale
+    np.testing.assert_allclose(codec.decode(maps, 0)[3], np.sqrt(2) * np.exp(taken), rtol=1e-12)
+
+
 @pytest.mark.parametrize("away", [(3, 0), (0, 3), (3, 3)])
 def test_the_score_counts_what_is_within_two_cells_of_the_peak(away):
     heat = np.zeros((1, 9, 9))

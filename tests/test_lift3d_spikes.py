@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lift3d import spikes
-from lift3d.spikes import DOUBT, STEADY_S, doubt_spikes, spikes_of, undoubted_score
+from lift3d.spikes import DOUBT, LONGEST_S, STEADY_S, doubt_spikes, spikes_of, undoubted_score
 from posecore.skeleton import load_skeleton
 from posecore.types import Track
 
@@ -153,3 +153,21 @@ def test_frames_of_one_time_stamp_are_no_division_by_nothing():
     seen.time_s[29:33] = seen.time_s[29]
     seen.xy_px[30:32, WRIST] += [90.0, -40.0]
     assert {joint for _, joint in doubted(seen)} <= {WRIST}
+
+
+@pytest.mark.parametrize("fps", [15, 30])
+def test_a_frame_s_way_that_takes_twice_as_long_may_be_twice_as_far(fps):
+    """JUMP counts for 1/30 s: 0.12 heights are a jump at 30 frames a second, not at 15."""
+    seen = track(fps)
+    seen.xy_px[:, WRIST] = seen.xy_px[:, SHOULDER] + [0.0, 60.0]
+    seen.xy_px[30, WRIST, 0] += 0.12 * 400
+    assert doubted(seen) == ([] if fps == 15 else [[30, WRIST]])
+
+
+@pytest.mark.parametrize("late_s", [0.0, 1e-6])
+def test_an_excursion_of_exactly_the_longest_time_counts_and_a_longer_one_does_not(late_s):
+    seen = track(25)
+    seen.xy_px[:, WRIST] = seen.xy_px[:, SHOULDER] + [0.0, 60.0]
+    seen.xy_px[20:24, WRIST, 0] += 150.0
+    seen.time_s[24] = seen.time_s[19] + LONGEST_S + late_s
+    assert doubted(seen) == ([] if late_s else [[row, WRIST] for row in range(20, 24)])

@@ -39,6 +39,16 @@ def test_a_look_is_the_colour_of_the_parts_that_are_seen():
     assert np.isnan(look_of(rgb, person + 5000)).all()
 
 
+def test_a_look_keeps_clear_of_the_joints():
+    """Thighs dark above, bright below and dark again near the knee, where a shoe may be: the median is the middle."""
+    person = upright(300, 60, 180)
+    hip, knee = person[SKELETON.indices(["left_hip", "left_knee"]), 1]
+    share = (np.arange(240) - hip) / (knee - hip)
+    row = np.select([share < 0.44, share < 0.56, share < 0.9], [40, 120, 200], 40).astype(np.uint8)
+    look = look_of(np.tile(row[:, None, None], (1, 640, 3)), person)
+    np.testing.assert_allclose(look[1], lab((120, 120, 120)), atol=1)
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_look_turns_with_the_picture(flip):
     person = upright(300, 60, 180)
@@ -69,6 +79,7 @@ def test_a_remembered_look_follows_slowly_and_fills_its_gaps():
     known, seen = np.full((3, 3), 10.0), np.full((3, 3), 20.0)
     known[0], seen[1] = np.nan, np.nan
     np.testing.assert_allclose(blend_looks(known, seen, 0.2), [[20] * 3, [10] * 3, [12] * 3])
+    np.testing.assert_array_equal(blend_looks(known, seen), blend_looks(known, seen, 0.2))  # slowly, if nothing is said
 
 
 def seen(xy_px):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2d.assemble import Connections, assemble
-from pose2d.codec import DecodeSettings, decode, limb_scores
+from pose2d.codec import DecodeSettings, decode, likeliest_px, limb_scores
 from pose2d.targets import encode
 from posecore.errors import InputError
 from posecore.skeleton import load_skeleton
@@ -77,6 +77,15 @@ def test_a_person_half_outside_keeps_its_joints_inside():
     assert 8 < inside.sum() < 18
     (found,) = round_trip(person[None], (46, 46), valid=inside[None])
     np.testing.assert_allclose(found.xy_px, np.where(inside[:, None], person, np.nan), atol=0.1)
+
+
+@pytest.mark.parametrize("x_px", [0.0, 2.0, 5.0])
+def test_the_likeliest_place_at_the_border_is_exact_too(x_px):
+    """There the width of the Gaussian, in cells, says what the neighbour beyond the border would."""
+    person = upright(100, 60, 180)
+    person[4] = [x_px, 1.5]
+    heat, _ = encode(person[None], np.ones((1, 18)), (30, 30), 8)
+    np.testing.assert_allclose(likeliest_px(heat, 8), person, atol=0.1)
 
 
 def test_crossing_forearms_are_not_exchanged():

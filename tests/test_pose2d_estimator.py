@@ -3,7 +3,7 @@ import pytest
 
 from pose2d import estimator
 from pose2d.codec import decode
-from pose2d.estimator import PoseEstimator, detect_people
+from pose2d.estimator import PoseEstimator, detect_people, maps_at
 from pose2d.second_look import LOOK
 from pose2d.targets import encode
 from posecore.camera import scale_xy_px
@@ -80,6 +80,40 @@ def test_what_is_no_picture_is_one_clear_line_of_the_detector(shape):
         with pytest.raises(InputError, match="uint8") as error:
             detect_people(lambda rgb: pytest.fail("the network was asked"), rgb)
         assert "\n" not in str(error.value)
+
+
+def test_a_person_found_at_two_sizes_is_one_without_a_second_look_too():
+    person = upright(320, 60, 280)
+
+    def run(rgb):
+        scale = {384: 1.0, 224: 208 / 368}[rgb.shape[1]]  # sizes, padded
+        cells = (rgb.shape[1] // STRIDE, rgb.shape[2] // STRIDE)
+        return np.concatenate(encode(scale_xy_px(person[None], scale), np.ones((1, 18)), cells, STRIDE))[None]
+
+    blank = np.zeros((368, 640, 3), np.uint8)
+    assert [len(detect_people(run, blank, heights, look=None)) for heights in ((208,), (368, 208))] == [1, 1]
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1000), (2, 3000), (1000, 1), (1, 1)])
+def test_a_picture_a_pixel_wide_shows_nobody(size_wh):
+    def run(rgb):
+        assert all(side and side % 32 == 0 for side in rgb.shape[1:3])
+        return np.zeros((len(rgb), 57, rgb.shape[1] // STRIDE, rgb.shape[2] // STRIDE), np.float32)
+
+    assert detect_people(run, np.zeros((size_wh[1], size_wh[0], 3), np.uint8)) == []
+
+
+def test_a_picture_is_reduced_by_averages():
+    """Columns of which the middle two of four are black: of what lies between those alone nothing would be seen."""
+    seen = []
+
+    def run(rgb):
+        seen.append(rgb)
+        return np.zeros((len(rgb), 57, rgb.shape[1] // STRIDE, rgb.shape[2] // STRIDE), np.float32)
+
+    columns = np.tile(np.array([200, 0, 0, 200], np.uint8), 64)
+    maps_at(run, np.tile(columns[None, :, None], (256, 1, 3)), 64)
+    np.testing.assert_array_equal(seen[0][0], 100)
 
 
 @pytest.mark.parametrize("size", [256, 232])  # the network wants multiples of 32

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
-from pose2d.merge import merge_people
+from pose2d.merge import SAME_OKS, likeness, merge_people
+from posecore.oks import oks_sigma
+from posecore.skeleton import load_skeleton
 from posecore.types import Detection2D
 
 
@@ -29,6 +32,21 @@ def test_people_side_by_side_stay_two_best_first():
 def test_a_small_person_in_front_of_a_large_one_stays():
     large, small = person(), person(shift=90.0, size=0.3)
     assert len(merge_people([large, small])) == 2
+
+
+def test_the_same_box_is_the_same_person_however_unlike_the_joints():
+    one = person()
+    other = Detection2D(one.xy_px[::-1], np.full(18, 0.4))
+    assert likeness(other, one)[0] < SAME_OKS
+    assert merge_people([other, one]) == [one]
+
+
+def test_likeness_is_that_of_coco_for_an_area_of_about_half_the_box():
+    one, other = person(), person(shift=14.0)
+    sigma, area = oks_sigma(load_skeleton("openpose18")), 0.53 * np.prod(np.ptp(other.xy_px, axis=0))
+    expected = np.mean(np.exp(-(2 * 14.0**2) / (2 * area * (2 * sigma) ** 2)))
+    assert likeness(one, other)[0] == pytest.approx(expected, rel=1e-12)
+    assert len(merge_people([one, other])) == 2  # 14 px either way of 100: two who stand close
 
 
 def test_nobody_is_nobody():

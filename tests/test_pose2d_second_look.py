@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pose2d.codec import DecodeSettings
 from pose2d.second_look import LookSettings, crop_maps, look_again, mirror_maps
 from pose2d.targets import encode
 from posecore.skeleton import load_skeleton
@@ -136,6 +137,41 @@ def test_fragments_and_whoever_is_known_already_are_nobody_new():
         return maps
 
     assert len(look_again(fragment, rgb, [first], look=strict)) == 1
+
+
+def test_whoever_scores_too_little_beside_another_is_nobody_new():
+    truth = upright(330, 150, 280)
+    rgb, first = painted(truth[None], (640, 480)), blurred(truth + [150, 0], 5)
+    strict, low = LookSettings(likeness_min=0.9), DecodeSettings(heat_threshold=0.05, min_score=0.05)
+
+    def told(height):
+        def network(crops):
+            maps = colour_network(crops)
+            maps[:, :18] *= height
+            maps[:, 19:] *= height
+            return maps
+
+        return len(look_again(network, rgb, [first], low, strict))
+
+    assert (told(0.13), told(0.5)) == (1, 2)  # all joints and limbs are found both times
+
+
+def test_a_lower_threshold_of_the_first_look_holds_for_the_second_too():
+    truth, wrist = upright(330, 150, 280), SKELETON.joints.index("left_wrist")
+    there = np.arange(18) != wrist
+    first = blurred(truth, 5)
+    first = replace(first, xy_px=np.where(there[:, None], first.xy_px, np.nan), score=first.score * there)
+
+    def shy(rgb):
+        maps = colour_network(rgb)
+        maps[:, [wrist, SKELETON.mirror[wrist]]] *= 0.1
+        return maps
+
+    rgb = painted(truth[None], (640, 480))
+    (found,) = look_again(shy, rgb, [first], DecodeSettings(heat_threshold=0.04))
+    np.testing.assert_allclose(found.xy_px[wrist], truth[wrist], atol=1.8)
+    (found,) = look_again(shy, rgb, [first])
+    assert np.isnan(found.xy_px[wrist]).all()
 
 
 def test_joints_that_only_the_first_look_saw_are_kept():
