@@ -38,7 +38,7 @@ class CausalSettings:
 
     window_s: float = 0.4  # how far back the fit looks; longer is calmer and slower
     window_frames: int = 12  # and at most so many frames
-    prior_gain: float = 2.0  # on the pull to the middle of every joint's range: so few frames know less of a body than a clip
+    prior_gain: float = 3.0  # on the pull to the middle of every joint's range: so few frames know less of a body than a clip
     first_steps: int = 8  # Gauss-Newton steps for the first frame of a person
     filter_inputs: bool = False  # VNect's 1-Euro filters on 2D and local 3D
     image_cutoff_hz: float = 1.7  # VNect's 1.7 and 0.3 (1/px)
