@@ -22,10 +22,10 @@ from scipy.stats import norm
 from apps.pipeline import Networks, load_networks, observe
 from apps.settings import Settings
 from apps.truth import Truth, read_truth
+from benchmarks.kept import in_one_line
 from fitting.solve import fit_clip
 from posecore.camera import Camera, beyond_picture, camera_to_image
 from posecore.config import override_from_words
-from posecore.errors import PoseError
 from posecore.skeleton import load_skeleton
 from posecore.types import Motion
 from posecore.video import VideoReader, VideoWriter
@@ -127,20 +127,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=3, help="take every so many frames of the clip (default 3: 10 a second)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="as for video3d")
     options = parser.parse_args(arguments)
-    try:
-        settings = override_from_words(Settings(), options.set)
-        for clip in options.clips:
-            read_truth(clip.with_suffix(".truth.npz"))
-        networks = load_networks(settings)
-        for cut in CUTS:
-            found = [measure(clip, cut, networks, settings, options.step) for clip in options.clips]
-            parts = [part for part in found if part is not None]
-            figures = summary(parts) if parts else {}
-            print(f"{cut:7} {len(parts)} of {len(found)}", *(f"{k} {v:.0f}" for k, v in figures.items()), sep="  ", flush=True)
-    except PoseError as error:
-        print(f"cut: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return in_one_line("cut", lambda: run(options.clips, options.step, override_from_words(Settings(), options.set)))
+
+
+def run(clips: Sequence[Path], step: int, settings: Settings) -> None:
+    """All cuts of all clips, of which every one is there before the first is lifted."""
+    for clip in clips:
+        read_truth(clip.with_suffix(".truth.npz"))
+        VideoReader(clip)
+    networks = load_networks(settings)
+    for cut in CUTS:
+        found = [measure(clip, cut, networks, settings, step) for clip in clips]
+        parts = [part for part in found if part is not None]
+        figures = summary(parts) if parts else {}
+        print(f"{cut:7} {len(parts)} of {len(found)}", *(f"{k} {v:.0f}" for k, v in figures.items()), sep="  ", flush=True)
 
 
 if __name__ == "__main__":
