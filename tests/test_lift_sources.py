@@ -37,7 +37,8 @@ from training.synthetic.rendered import JOINTS, RenderedSample
 from training.synthetic.rendered import PersonLabel as RenderedPerson
 
 SMALL = LiftConfig(width=8, channels=16, input_px=64)
-LESSON = LiftLesson(size_px=64, easy_samples=0, network=SMALL)
+WHOLE = AugmentConfig(upright=0.7, half=0.25, company=0.45)  # no borders, beyond which labels are guesses
+LESSON = LiftLesson(size_px=64, easy_samples=0, augment=WHOLE, network=SMALL)
 LOOP = LoopConfig(samples=4, batch=2, warmup_steps=1, threads=1, log_every_s=0.0, evaluate_every=1000)
 
 

@@ -48,7 +48,7 @@ class LiftLesson:
     size_px: int = 160  # side of the training crops, a multiple of 32; small first, at last the size that crops have in use
     easy_samples: int = 15_000  # samples at the start without gymnasts, whose every orientation is too hard a first lesson
     shares: SourceShares = field(default_factory=SourceShares)
-    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(upright=0.7, half=0.25, company=0.45))
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(upright=0.7, half=0.25, cut=0.25, company=0.45))
     loss: LiftLossConfig = field(default_factory=LiftLossConfig)
     network: LiftConfig = field(default_factory=LiftConfig)
 
