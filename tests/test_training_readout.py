@@ -147,3 +147,13 @@ def test_the_command_writes_weights_whose_card_tells_what_was_done(tmp_path, cap
     assert b.card["rows_learnt_anew"]["joints"] == "left_hip,left_knee"
     assert main([*words, "--joints", "left_hop"]) == 2
     assert "left_hop" in capsys.readouterr().err
+
+
+def test_a_card_that_describes_no_network_is_one_line(tmp_path, capsys):
+    old = tmp_path / "old.safetensors"
+    state = {k: v.numpy() for k, v in tiny().state_dict().items()}
+    save_weights(old, state, {"network": "vnect_resnet18", "config": {**asdict(TINY), "depth": 3}})
+    words = ["--data", str(tmp_path), "--weights", str(old), "-o", str(tmp_path / "new.safetensors"), "--joints", "left_hip"]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "depth" in line

@@ -200,7 +200,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         joints = VNECT.indices(options.joints.split(","))
         loaded = load_weights(options.weights, *NETWORKS)
-        config = LiftConfig(**loaded.card["config"]).settled()
+        config = loaded.config(LiftConfig(name=loaded.card["network"])).settled()
         run = override_from_file(LiftRun(), options.config) if options.config else LiftRun()
         run = override_from_words(run, options.set)
         run = replace(run, lesson=replace(run.lesson, network=config, size_px=config.input_px))
