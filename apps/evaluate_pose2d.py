@@ -56,12 +56,17 @@ def evaluate_detector(
 
 def evaluate_coco(detect: Detect, annotations: Path, images: Path, held_out_only: bool = False) -> dict[str, float]:
     """AP and PCK (training.coco_eval) on an annotation file and its folder of pictures; all, or those our training left out."""
-    from training.coco import file_reader
+    from training.coco import coco_layout, file_reader
     from training.coco_eval import coco_dataset, coco_keypoint_ap, detect_all
     from training.held_out import is_held_out
 
     if not images.is_dir():
         raise InputError(f"no folder {images}; give the folder of the pictures with --images")
+    if held_out_only and (parts := [part for part in ("train", "val") if coco_layout(annotations.parent.parent, part)]):
+        raise InputError(
+            f"--held-out: {annotations} lies in COCO's own layout, whose sides training keeps ({', '.join(parts)}); "
+            "evaluate on its val annotations, without --held-out"
+        )
     dataset = coco_dataset(annotations)
     if held_out_only:
         dataset["images"] = [image for image in dataset["images"] if is_held_out(image["file_name"])]

@@ -25,6 +25,7 @@ from lift3d.lifter import DEFAULT_WEIGHTS as LIFTER
 from lift3d.spikes import doubt_spikes
 from pose2d.estimator import DEFAULT_WEIGHTS as DETECTOR
 from posecore.camera import camera_from_fov, camera_to_image
+from posecore.errors import InputError
 from posecore.scale import STATURE_M
 from posecore.skeleton import LIMB_JOINTS
 from posecore.types import Motion, Track
@@ -318,6 +319,16 @@ def test_held_out_pictures_are_those_that_training_leaves_out(tmp_path):
     assert 0 < len(wanted) < 6
     assert [width for width, _ in SIZES_WH] == wanted
     assert figures["pictures"] == len(wanted)
+
+
+def test_in_coco_s_own_layout_there_is_no_side_to_pick_by_name(tmp_path):
+    """Training takes all of train2017 there; one in five of its pictures had been called held out."""
+    labels = tmp_path / "annotations" / "person_keypoints_train2017.json"
+    labels.parent.mkdir()
+    (tmp_path / "train2017").mkdir()
+    labels.write_text(json.dumps({"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}))
+    with pytest.raises(InputError, match="own layout"):
+        evaluate_coco(Blind().detect, labels, tmp_path / "train2017", held_out_only=True)
 
 
 class Knowing:
