@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from apps.pipeline import Networks, Observed, fit, load_networks, observe
 from apps.settings import Settings
 from lift3d.spikes import undoubted_score
 from posecore.camera import Camera, camera_to_image, world_to_camera
 from posecore.errors import InputError
-from posecore.metrics import mpjpe_mm, pa_mpjpe_mm
+from posecore.metrics import inside_percent, mpjpe_mm, pa_mpjpe_mm
 from posecore.scale import person_scale
 from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Floats, Motion, Track
@@ -92,13 +91,9 @@ def score_fit(motion: Motion, truth_m: NDArray, camera: Camera) -> dict[str, flo
 def score_bars(motion: Motion, truth_m: NDArray) -> dict[str, float]:
     """Percent of the errors of place, root included, that the 50, 80 and 95 % intervals of the error bars hold."""
     xyz, sigma = (over_frames(motion.frame, values[:, LIMBS], len(truth_m)) for values in (motion.xyz_m, motion.sigma_m))
-    ratio, out = np.abs(xyz - truth_m) / sigma[..., [0, 0, 1]], {}
-    for percent in (50, 80, 95):
-        held = np.where(np.isfinite(ratio), ratio < norm.ppf(0.5 + percent / 200), np.nan)
-        out[f"inside_{percent}_plane"], out[f"inside_{percent}_depth"] = (
-            100 * float(np.nanmean(part)) for part in (held[..., :2], held[..., 2])
-        )
-    return out
+    off = xyz - truth_m
+    parts = {"plane": (off[..., :2], sigma[..., :1]), "depth": (off[..., 2], sigma[..., 1])}
+    return {f"inside_{p}_{name}": inside_percent(*part, p) for p in (50, 80, 95) for name, part in parts.items()}
 
 
 def reprojection_px(motion: Motion, track: Track) -> dict[str, float]:

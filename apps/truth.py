@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from apps.result_folder import Result
@@ -30,11 +31,17 @@ class Truth:
 
 def read_truth(path: Path) -> Truth:
     """CLIP.truth.npz as training/synthetic/clips.py writes it. InputError if it is missing or damaged."""
+    arrays = read_arrays(path, "xyz_m", "xy_px", "stature_m")
+    return Truth(*(values.astype(np.float64) for values in arrays.values()))
+
+
+def read_arrays(path: Path, *names: str) -> dict[str, NDArray]:
+    """These arrays of CLIP.truth.npz, in this order. InputError if it is missing or damaged."""
     try:
         with path.open("rb") as raw, np.load(raw) as file:
-            return Truth(*(file[name].astype(np.float64) for name in ("xyz_m", "xy_px", "stature_m")))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: no truth of a rendered clip ({error})") from None
+            return {name: file[name] for name in names}
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: no truth of a rendered clip ({error}); make one with `apps/render.py clip`") from None
 
 
 def figures(result: Result, truth: Truth) -> dict[str, float]:

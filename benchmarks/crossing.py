@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from apps.followed import joints_of
 from apps.pipeline import Networks, fit, load_networks, observe
 from apps.settings import Settings
+from apps.truth import read_arrays
 from benchmarks.kept import in_one_line
-from benchmarks.tracking import SAME, compare, in_sight, read_truth, without
+from benchmarks.tracking import SAME, compare, in_sight, without
 from pose2d.tracker import Tracker
 from posecore.camera import camera_from_fov
 from posecore.track_metrics import score_tracks
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(clips: list[Path]) -> None:
     """All clips, of which every one is there before the first is lifted."""
-    truths = [read_truth(clip.with_suffix(".truth.npz"), "xy_px", "visibility") for clip in clips]
+    truths = [read_arrays(clip.with_suffix(".truth.npz"), "xy_px", "visibility") for clip in clips]
     for clip in clips:
         VideoReader(clip)
     settings, table = Settings(), {}

@@ -12,27 +12,26 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from apps.pipeline import Networks, load_networks, observe
 from apps.settings import Settings
-from apps.truth import Truth, read_truth
+from apps.truth import Truth, read_arrays, read_truth
 from benchmarks.kept import in_one_line
 from fitting.solve import fit_clip
 from posecore.camera import Camera, beyond_picture, camera_to_image
 from posecore.config import override_from_words
+from posecore.metrics import inside_percent
 from posecore.skeleton import load_skeleton
 from posecore.types import Motion
 from posecore.video import VideoReader, VideoWriter
 
 VNECT = load_skeleton("vnect21")
 CUTS = ("not", "pelvis", "knees", "shanks", "side")
-SHARES = (0.5, 0.8, 0.95)
 Floats = NDArray[np.float64]
 
 
@@ -72,11 +71,18 @@ def cut_clip(clip: Path, size_wh: tuple[int, int], path: Path, step: int) -> Non
                 writer.write(np.ascontiguousarray(frame.rgb[:height, :width]), frame.time_s)
 
 
-def measure(clip: Path, cut: str, networks: Networks, settings: Settings, step: int) -> Errors | None:
+def whole_camera(clip: Path) -> Camera:
+    """The camera that a rendered clip was filmed with."""
+    K_px = read_arrays(clip.with_suffix(".truth.npz"), "K_px")["K_px"]
+    return Camera(K_px.astype(np.float64), VideoReader(clip).size_wh, source="truth")
+
+
+def measure(
+    clip: Path, truth: Truth, whole: Camera, cut: str, networks: Networks, settings: Settings, step: int
+) -> Errors | None:
     """One cut of one clip, of the person seen longest; None if nobody is found."""
-    truth, K_px = read_truth(clip.with_suffix(".truth.npz")), np.load(clip.with_suffix(".truth.npz"))["K_px"]
-    size_wh = border(truth.xy_px[0], cut, VideoReader(clip).size_wh)
-    camera = Camera(K_px.astype(np.float64), size_wh, source="truth")
+    size_wh = border(truth.xy_px[0], cut, whole.size_wh)
+    camera = replace(whole, size_wh=size_wh)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cut.mp4"
         cut_clip(clip, size_wh, path, step)
@@ -110,14 +116,12 @@ def summary(parts: Sequence[Errors]) -> dict[str, float]:
         "seen_about_neck": mean([np.linalg.norm(p.off_m - p.off_m[:, [neck]], axis=-1)[p.inside] for p in parts]),
     }
     for where in ("inside", "outside"):
-        ratio = np.concatenate([_ratio(p)[p.inside == (where == "inside")] for p in parts])
-        if len(ratio):
-            out |= {f"{where}_{round(100 * s)}": 100 * float(np.mean(ratio < norm.ppf((1 + s) / 2))) for s in SHARES}
+        chosen = [p.inside == (where == "inside") for p in parts]
+        off_m = np.concatenate([p.off_m[rows, 2] for p, rows in zip(parts, chosen, strict=True)])
+        sigma_m = np.concatenate([p.sigma_z_m[rows] for p, rows in zip(parts, chosen, strict=True)])
+        if len(off_m):
+            out |= {f"{where}_{percent}": inside_percent(off_m, sigma_m, percent) for percent in (50, 80, 95)}
     return out
-
-
-def _ratio(part: Errors) -> Floats:
-    return np.abs(part.off_m[..., 2]) / part.sigma_z_m
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,12 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(clips: Sequence[Path], step: int, settings: Settings) -> None:
     """All cuts of all clips, of which every one is there before the first is lifted."""
-    for clip in clips:
-        read_truth(clip.with_suffix(".truth.npz"))
-        VideoReader(clip)
+    known = [(clip, read_truth(clip.with_suffix(".truth.npz")), whole_camera(clip)) for clip in clips]
     networks = load_networks(settings)
     for cut in CUTS:
-        found = [measure(clip, cut, networks, settings, step) for clip in clips]
+        found = [measure(*one, cut, networks, settings, step) for one in known]
         parts = [part for part in found if part is not None]
         figures = summary(parts) if parts else {}
         print(f"{cut:7} {len(parts)} of {len(found)}", *(f"{k} {v:.0f}" for k, v in figures.items()), sep="  ", flush=True)

@@ -14,9 +14,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from apps.truth import read_arrays
 from benchmarks.kept import in_one_line
 from pose2d.tracker import Tracker
-from posecore.errors import InputError
 from posecore.oks import joints_box, oks, oks_sigma
 from posecore.skeleton import load_skeleton
 from posecore.track_metrics import TrackFrame, score_tracks
@@ -69,15 +69,6 @@ def without(frame, hidden):
     return TrackFrame([frame.truth[t] for t in shown], [frame.found[f] for f in kept], frame.similarity[np.ix_(shown, kept)])
 
 
-def read_truth(path, *names):
-    """These arrays of CLIP.truth.npz as training/synthetic/clips.py writes it. InputError if it is missing or damaged."""
-    try:
-        with path.open("rb") as raw, np.load(raw) as stored:
-            return {name: stored[name] for name in names}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{path}: no truth of a rendered clip ({error}); make one with `apps/render.py clip`") from None
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("truth", type=Path, nargs="+")
@@ -88,7 +79,7 @@ def main(argv=None):
 
 def run(options):
     """Follow everybody in every clip, at several rates; prints the figures."""
-    clips = [read_truth(path, "frame", "time_s", "xy_px", "visibility", "fps") for path in options.truth]
+    clips = [read_arrays(path, "frame", "time_s", "xy_px", "visibility", "fps") for path in options.truth]
     table = {}
     for step in (1, 3, 6, 15):
         scores = [score_tracks(follow(clip, step, seed), SAME) for clip in clips for seed in range(options.seeds)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fitting.settings import FitSettings
-from posecore.camera import Camera
+from posecore.camera import Camera, way_beyond_px
 from posecore.errors import InputError
 from posecore.oks import body_height_px
 from posecore.scale import person_scale
@@ -74,9 +74,8 @@ def fresh_share(time_s: Floats) -> Floats:
 def doubt_outside(measured: Measurements, camera: Camera, share: float) -> Measurements:
     """The measurements with `share` of the way beyond the picture's border added to the standard deviation of every joint that
     a network saw out there: it guesses from what is in the picture, and wrong in all frames alike."""
-    last_px = np.array(camera.size_wh) - 0.5
-    beyond_px = np.linalg.norm(measured.xy_px - np.clip(measured.xy_px, -0.5, last_px), axis=-1)
-    return replace(measured, inverse_px=measured.inverse_px / np.hypot(1.0, share * beyond_px * measured.inverse_px))
+    more = share * way_beyond_px(measured.xy_px, camera) * measured.inverse_px
+    return replace(measured, inverse_px=measured.inverse_px / np.hypot(1.0, more))
 
 
 def _beside(time_s: Floats, share: Callable[[Floats], Floats]) -> Floats:

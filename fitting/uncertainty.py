@@ -3,9 +3,8 @@
 The inverse of the Gauss-Newton matrix is the covariance of all unknowns at once. Only joints are asked for, so it is sampled:
 with the factor H = L L^T, steps L^-T noise have exactly that covariance, and the joints they move have theirs. Focal
 length and stature scale the whole scene and are added, and so is what lasts: where networks see the centre of a joint, and what
-nobody knows of joints beyond the picture. CALIBRATION
-is what the model leaves out (errors that live longer than assumed, motion with heavy tails); it was measured on half of the
-motion capture, see benchmarks/fitting.py.
+nobody knows of joints beyond the picture. CALIBRATION is what the model leaves out (errors that live longer than assumed,
+motion with heavy tails); it was measured on half of the motion capture, see benchmarks/fitting.py.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from fitting import normal
 from fitting.cholesky import Factor
 from fitting.kinematics import Placed, joint_jacobian
-from posecore.camera import Camera, beyond_picture, camera_to_image
+from posecore.camera import Camera, beyond_picture, camera_to_image, way_beyond_px
 
 Floats = NDArray[np.float64]
 SAMPLES = 32
@@ -69,7 +68,5 @@ def add_outside(sigma_m: Floats, xyz_m: Floats, camera: Camera, share: float) ->
     What a network says of joints out there is a guess from what is seen of the body, wrong in all frames alike: the farther
     from the picture, the worse. The same where a joint is in the picture or behind the camera.
     """
-    xy_px, last_px = camera_to_image(xyz_m, camera), np.array(camera.size_wh) - 0.5
-    beyond_px = np.nan_to_num(np.linalg.norm(xy_px - np.clip(xy_px, -0.5, last_px), axis=-1))
-    beyond_m = beyond_px * xyz_m[..., 2] / np.mean(camera.focal_px)
+    beyond_m = way_beyond_px(camera_to_image(xyz_m, camera), camera) * xyz_m[..., 2] / np.mean(camera.focal_px)
     return np.hypot(sigma_m, share * beyond_m[..., None])

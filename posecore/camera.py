@@ -128,6 +128,12 @@ def beyond_picture(xy_px: NDArray[np.float64], camera: Camera) -> NDArray[np.boo
     return np.asarray(~inside.all(axis=2))
 
 
+def way_beyond_px(xy_px: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:
+    """(...,) how far pixels (..., 2) lie beyond the camera's picture; 0 in it and where they are unknown."""
+    last_px = np.array(camera.size_wh) - 0.5
+    return np.nan_to_num(np.linalg.norm(xy_px - np.clip(xy_px, -0.5, last_px), axis=-1))
+
+
 def image_to_ray(xy_px: ArrayLike, camera: Camera) -> NDArray[np.float64]:
     """(..., 2) pixels to (..., 3) viewing rays (x/z, y/z, 1), lens distortion removed as far as `undistorted_reach_px`."""
     xy = np.asarray(xy_px, dtype=np.float64)

@@ -7,6 +7,8 @@ only the joints known in both. Definitions: Ionescu et al. 2014 (MPJPE), Rhodin 
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -32,6 +34,13 @@ def _mean(values: NDArray) -> float:
     """Mean of the finite values, NaN if there are none."""
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else float("nan")
+
+
+def inside_percent(off: ArrayLike, sigma: ArrayLike, percent: float) -> float:
+    """Percent of the errors, of those that are known, inside the `percent` interval of normal distributions of widths sigma."""
+    ratio = np.abs(np.asarray(off, dtype=np.float64)) / np.asarray(sigma, dtype=np.float64)
+    held = ratio < NormalDist().inv_cdf(0.5 + percent / 200)
+    return 100 * _mean(np.where(np.isfinite(ratio), held, np.nan))
 
 
 def joint_errors_mm(predicted_m: ArrayLike, truth_m: ArrayLike, root: int | None = None) -> NDArray[np.float64]:
