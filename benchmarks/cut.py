@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,8 +26,8 @@ from posecore.camera import Camera, beyond_picture, camera_to_image
 from posecore.config import override_from_words
 from posecore.metrics import inside_percent
 from posecore.skeleton import load_skeleton
-from posecore.types import Motion
-from posecore.video import VideoReader, VideoWriter
+from posecore.types import Frame, Motion
+from posecore.video import VideoReader
 
 VNECT = load_skeleton("vnect21")
 CUTS = ("not", "pelvis", "knees", "shanks", "side")
@@ -62,13 +61,20 @@ _JOINTS = {
 }
 
 
-def cut_clip(clip: Path, size_wh: tuple[int, int], path: Path, step: int) -> None:
-    """Write every `step`th frame's upper left part of this size."""
-    width, height = size_wh
-    with VideoWriter(path, size_wh, 30 / step, crf=10) as writer:
-        for frame in VideoReader(clip):
-            if frame.index % step == 0:
-                writer.write(np.ascontiguousarray(frame.rgb[:height, :width]), frame.time_s)
+class CutClip(VideoReader):
+    """Every `step`th frame of a clip, its upper left part of this size; never encoded anew, so always the same."""
+
+    def __init__(self, path: Path, size_wh: tuple[int, int], step: int) -> None:
+        super().__init__(path)
+        self.size_wh, self._step = size_wh, step
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, numbered from 0."""
+        width, height = self.size_wh
+        for frame in super().__iter__():
+            if frame.index % self._step == 0:
+                rgb = np.ascontiguousarray(frame.rgb[:height, :width])
+                yield Frame(frame.index // self._step, frame.time_s, rgb)
 
 
 def whole_camera(clip: Path) -> Camera:
@@ -83,10 +89,7 @@ def measure(
     """One cut of one clip, of the person seen longest; None if nobody is found."""
     size_wh = border(truth.xy_px[0], cut, whole.size_wh)
     camera = replace(whole, size_wh=size_wh)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cut.mp4"
-        cut_clip(clip, size_wh, path, step)
-        observed = observe(VideoReader(path), networks, camera, settings, quiet=True)
+    observed = observe(CutClip(clip, size_wh, step), networks, camera, settings, quiet=True)
     if not observed.tracks:
         return None
     track = max(observed.tracks, key=lambda t: len(t.frame))

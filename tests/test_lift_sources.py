@@ -185,12 +185,14 @@ def test_people_rendered_on_the_fly_show_what_the_settings_say(tmp_path, monkeyp
 WORKER = """
 import sys
 from pathlib import Path
+from training.augment import AugmentConfig
 from training.lift_task import LiftLesson, LiftTask, MoreLessons, SourceShares
 from training.live import LiveStudio
 from training.loop import LoopConfig
 from training.synthetic.stills import StillMix
 studio = LiveStudio(Path(sys.argv[1]), StillMix(size_px=96))
-task = LiftTask([], [], LiftLesson(size_px=64, shares=SourceShares(live=1.0)), 1, MoreLessons(makers={"live": studio}))
+lesson = LiftLesson(size_px=64, shares=SourceShares(live=1.0), augment=AugmentConfig())
+task = LiftTask([], [], lesson, 1, MoreLessons(makers={"live": studio}))
 batch = next(iter(task.batches(LoopConfig(batch=2, samples=4), 0)))
 print(float(batch["xyz_weight"].min()), float(batch["rgb"].float().std()) > 5, studio._studio is None)
 """

@@ -11,7 +11,7 @@ from posecore.scale import KNEE_TO_NECK_M, knee_to_neck_m
 from tests.mpi_made_up import K as MPI_K
 from tests.mpi_made_up import write_sequence, write_test_sequence
 from tests.test_training_data import STILL, make_sample, random_person
-from training.lift_data import make_example
+from training.lift_data import make_example, person_crop
 from training.mpi_inf_3dhp import load_mpi_inf_3dhp, load_mpi_inf_3dhp_test
 from training.rendered import rendered_sample
 from training.samples import LABELS, LIFT_JOINTS
@@ -55,6 +55,8 @@ CROPS = {
     "plain": (None, WHOLE, 0),
     "half": (range(8), replace(WHOLE, half=1.0), 20),
     "jittered": (range(8), JITTERED, 4),
+    "cut": (range(8), replace(WHOLE, cut=1.0), 10),
+    "jittered, cut, turned, mirrored": (range(8), replace(JITTERED, cut=1.0, rotation_sd_deg=30.0, upright=1.0, flip=1.0), 10),
     "jittered, half, turned, mirrored": (
         range(8),
         replace(JITTERED, half=1.0, rotation_sd_deg=30.0, upright=1.0, flip=1.0),
@@ -80,6 +82,21 @@ def test_without_a_camera_labels_stay_as_they_are():
     person = random_person(4)
     shown = make_example(make_sample(person), CROP, np.random.default_rng(0), replace(JITTERED, half=1.0)).person
     np.testing.assert_array_equal(shown.xyz_m, person.xyz_m)
+
+
+def test_a_cut_person_s_crop_stays_in_place_without_a_camera():
+    """It grows and shrinks about its centre, so that the 3D's axes stay what they were."""
+    sample, sides = make_sample(random_person(4)), []
+    for seed in range(8):
+        moved = make_example(sample, CROP, np.random.default_rng(seed), replace(WHOLE, cut=1.0)).person
+        there = np.column_stack([moved.xy_px, np.ones(26)]).astype(float)
+        affine = np.linalg.lstsq(there, sample.people[0].xy_px.astype(float), rcond=None)[0]
+        middle = np.array([(CROP - 1) / 2, (CROP - 1) / 2, 1.0]) @ affine
+        plain = person_crop(sample.people[0], CROP)
+        np.testing.assert_allclose(middle, plain.centre_px, atol=1e-3)
+        np.testing.assert_array_equal(moved.xyz_m, sample.people[0].xyz_m)
+        sides.append(CROP * np.sqrt(abs(np.linalg.det(affine[:2]))) / plain.side_px)
+    assert np.std(np.log(sides)) > 0.1
 
 
 def test_mpi_inf_3dhp_s_cameras_come_with_its_samples(tmp_path):

@@ -21,7 +21,7 @@ from training.augment import (
     similarity,
     warp,
 )
-from training.border import cut_off
+from training.border import cut_off, guessed_crop, random_side
 from training.company import Surroundings, set_in
 from training.cutouts import LEAST_SHOWN, alpha_of, soft_alpha
 from training.layers import replace_layers
@@ -89,9 +89,12 @@ def make_example(
     turned = config.upright > (0.0 if rng is None else rng.random())
     half = None if rng is None else random_half(person, rng, config)
     crop = person_crop(person, size_px, bool(turned), half)
-    rotation, flip = 0.0, False
+    rotation, flip, side = 0.0, False, None
     if rng is not None:
         crop = jitter_crop(crop, rng, config)
+        if config.cut and half is None and rng.random() < config.cut:
+            side = random_side(rng)
+            crop = guessed_crop(crop, person, side, rng, in_place=sample.camera is None)
         rotation, flip = random_rotation(rng, config), bool(rng.random() < config.flip)
     if sample.camera is not None:
         person = seen_at(person, crop.centre_px, sample.camera)
@@ -99,19 +102,36 @@ def make_example(
         person = replace(person, trust_xyz=np.zeros_like(person.trust_xyz))  # nobody knows by how much its axes are turned
     matrix = similarity(crop, rotation, flip)
     rgb, moved = warp(sample.read(), matrix, size_px), move_person(person, matrix, rotation - crop.turn_rad, flip)
-    set_in_px = None
-    if rng is not None:
-        if sample.layers is not None:
-            masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
-            rgb = replace_layers(rgb, masks, rng, config, around.pictures)
-        chances = config if person.mask is not None else replace(config, elsewhere=0.0)  # rendered people stay in their place
-        if chances.elsewhere or chances.company:
-            rgb, moved, set_in_px = set_in(rgb, moved, _alpha(sample, which, matrix, size_px), around, rng, chances)
-        rgb = change_picture(rgb, rng, config)
-        if config.cut and half is None and rng.random() < config.cut:
-            rgb, moved, beyond_px = cut_off(rgb, moved, matrix[:, 1], rng)
-            set_in_px = beyond_px if set_in_px is None else beyond_px | set_in_px
-    return LiftExample(rgb, moved, _other_boxes(sample, which, matrix), set_in_px)
+    boxes = _other_boxes(sample, which, matrix)
+    if rng is None:
+        return LiftExample(rgb, moved, boxes)
+    rgb, moved, set_in_px = _repaint(rgb, moved, sample, which, matrix, rng, config, around)
+    if side is not None:
+        rgb, moved, beyond_px = cut_off(rgb, moved, matrix[:, :2] @ side, rng)
+        set_in_px = beyond_px if set_in_px is None else beyond_px | set_in_px
+    return LiftExample(rgb, moved, boxes, set_in_px)
+
+
+def _repaint(
+    rgb: NDArray[np.uint8],
+    moved: PersonLabel,
+    sample: Sample,
+    which: int,
+    matrix: NDArray,
+    rng: np.random.Generator,
+    config: AugmentConfig,
+    around: Surroundings,
+) -> tuple[NDArray[np.uint8], PersonLabel, NDArray[np.bool_] | None]:
+    """A crop with other surroundings, clothes, company and colours; its person; the pixels of those who were set in."""
+    size_px, set_in_px = len(rgb), None
+    if sample.layers is not None:
+        masks = sample.layers().moved(lambda mask: warp(mask, matrix, size_px))
+        rgb = replace_layers(rgb, masks, rng, config, around.pictures)
+    mask = sample.people[which].mask
+    chances = config if mask is not None else replace(config, elsewhere=0.0)  # rendered people stay in their place
+    if chances.elsewhere or chances.company:
+        rgb, moved, set_in_px = set_in(rgb, moved, _alpha(sample, which, matrix, size_px), around, rng, chances)
+    return change_picture(rgb, rng, config), moved, set_in_px
 
 
 def _other_boxes(sample: Sample, which: int, matrix: NDArray) -> NDArray[np.float64]:
