@@ -1,9 +1,9 @@
 """How well are people read whom the picture's border cuts off? `python -m benchmarks.cut CLIP.mp4 ... [--set NAME=VALUE]`
 
-Rendered clips of one person (`apps/render.py clip`), each with its truth beside it, are cut at the pelvis, the knees, the
-shanks and, at the pelvis, from one side; the camera and the stature are told. Per cut: how far off the pelvis is in depth, all
-joints in the camera's frame and about the pelvis, those in the picture about the neck, and how much of the errors in depth
-the intervals hold.
+Rendered clips of one person (`apps/render.py clip`), each with its truth beside it, are cut through the chest (as before
+a webcam), at the pelvis, the knees, the shanks and, at the pelvis, from one side; the camera and the stature are told. Per cut:
+how far off the pelvis is in depth, all joints in the camera's frame and about the pelvis, those in the picture about the neck,
+and how much of the errors in depth the intervals hold.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from posecore.types import Frame, Motion
 from posecore.video import VideoReader
 
 VNECT = load_skeleton("vnect21")
-CUTS = ("not", "pelvis", "knees", "shanks", "side")
+CUTS = ("not", "chest", "pelvis", "knees", "shanks", "side")
 Floats = NDArray[np.float64]
 
 
@@ -55,6 +55,7 @@ def border(xy_px: Floats, cut: str, size_wh: tuple[int, int]) -> tuple[int, int]
 
 
 _JOINTS = {
+    "chest": ["neck", "pelvis"],
     "pelvis": ["pelvis"],
     "knees": ["left_knee", "right_knee"],
     "shanks": ["left_knee", "right_knee", "left_ankle", "right_ankle"],

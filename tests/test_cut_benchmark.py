@@ -14,10 +14,17 @@ TIME = np.arange(6) / 30
 
 def test_cuts_go_through_the_joints_they_are_named_after():
     xy = np.zeros((4, 21, 2))
-    for name, y in {"pelvis": 101, "left_knee": 140, "right_knee": 144, "left_ankle": 180, "right_ankle": 184}.items():
+    for name, y in {
+        "neck": 50,
+        "pelvis": 101,
+        "left_knee": 140,
+        "right_knee": 144,
+        "left_ankle": 180,
+        "right_ankle": 184,
+    }.items():
         xy[:, VNECT.index(name)] = 75, y
     left = [border(xy, cut, (200, 300)) for cut in CUTS]
-    assert left == [(200, 300), (200, 100), (200, 142), (200, 162), (74, 300)]
+    assert left == [(200, 300), (200, 74), (200, 100), (200, 142), (200, 162), (74, 300)]
     assert border(xy - 90, "pelvis", (200, 300)) == (200, 64)
 
 
