@@ -188,7 +188,7 @@ class Observer:
             person.found_s = person.seen_s = frame.time_s
             person.found_xy_px = joints_of(detection)
             person.looks.append((frame.index, look_of(frame.rgb, comparable_xy_px(detection)).ravel().tolist()))
-            crop = crop_from_detection(detection, self._lifter.input_px)
+            crop = crop_from_detection(detection, self._lifter.input_px, picture_wh=self._camera.size_wh)
             if person.crop is None or self._is_close(person):
                 person.crop, person.last, person.is_new = crop, crop, True
             else:

@@ -31,7 +31,7 @@ def main(path: str) -> None:
     people = PoseEstimator().detect(rgb)
     print(f"{len(people)} people")
     for number, person in enumerate(people, start=1):
-        crop = crop_from_detection(person, lifter.input_px)
+        crop = crop_from_detection(person, lifter.input_px, picture_wh=camera.size_wh)
         if crop is None:
             continue
         pose = lifter.lift(rgb, [crop], camera)[0]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import scale_xy_px
+from posecore.cut_body import beyond_border_px
 from posecore.skeleton import Skeleton, load_skeleton
 from posecore.types import Crop, Detection2D, rotation_2d
 
@@ -33,11 +34,20 @@ def crop_from_points(
     return Crop((low + high) / 2 @ R_image_crop.T, side, size_px, turn_rad)
 
 
-def crop_from_detection(detection: Detection2D, size_px: int, margin: float = MARGIN) -> Crop | None:
-    """Crop around a detected person. The detector knows neither head top, hands nor toes, so its box first grows."""
-    known = np.isfinite(detection.xy_px).all(axis=1) & (detection.score > 0)
-    turn_rad = upright_turn(detection.xy_px, known, load_skeleton(detection.skeleton))
-    return crop_from_points(detection.xy_px, known, size_px, GROWTH * margin, turn_rad)
+def crop_from_detection(
+    detection: Detection2D, size_px: int, margin: float = MARGIN, picture_wh: tuple[int, int] | None = None
+) -> Crop | None:
+    """Crop around a detected person. The detector knows neither head top, hands nor toes, so its box first grows.
+
+    With room for the rest of whom the border of a picture of this width and height cuts off, if it is told.
+    """
+    xy_px, known = detection.xy_px, np.isfinite(detection.xy_px).all(axis=1) & (detection.score > 0)
+    skeleton = load_skeleton(detection.skeleton)
+    turn_rad = upright_turn(xy_px, known, skeleton)
+    if picture_wh is not None:
+        rest_px = beyond_border_px(xy_px, known, skeleton, picture_wh)
+        xy_px, known = np.concatenate([xy_px, rest_px]), np.concatenate([known, np.ones(len(rest_px), dtype=bool)])
+    return crop_from_points(xy_px, known, size_px, GROWTH * margin, turn_rad)
 
 
 def upright_turn(xy_px: NDArray, known: NDArray, skeleton: Skeleton) -> float:
