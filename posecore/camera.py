@@ -122,10 +122,14 @@ def camera_to_image(xyz_m: ArrayLike, camera: Camera) -> NDArray[np.float64]:
     return xy @ camera.K_px[:2, :2].T + camera.K_px[:2, 2]
 
 
+def in_picture(xy_px: NDArray, size_wh: ArrayLike) -> NDArray[np.bool_]:
+    """(...,) whether pixels (..., 2) lie in a picture of this width and height; those that are unknown do not."""
+    return np.asarray(((xy_px > -0.5) & (xy_px < np.asarray(size_wh) - 0.5)).all(axis=-1))
+
+
 def beyond_picture(xy_px: NDArray[np.float64], camera: Camera) -> NDArray[np.bool_]:
     """(T, 21) whether pixels (T, 21, 2) lie outside the camera's picture, as those do that are unknown."""
-    inside = (xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5)
-    return np.asarray(~inside.all(axis=2))
+    return ~in_picture(xy_px, camera.size_wh)
 
 
 def way_beyond_px(xy_px: NDArray[np.float64], camera: Camera) -> NDArray[np.float64]:

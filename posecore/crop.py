@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posecore.camera import scale_xy_px
-from posecore.cut_body import beyond_border_px
+from posecore.cut_body import beyond_border_px, parts_px
 from posecore.skeleton import Skeleton, load_skeleton
 from posecore.types import Crop, Detection2D, rotation_2d
 
@@ -66,9 +66,8 @@ def lean(xy_px: NDArray, known: NDArray, skeleton: Skeleton, below: tuple[str, .
     Joints (J, 2) of which those marked in `known` (J,) count. The direction is that of the neck above the mean of the middles
     of the pairs `below`, such as "hip" and "ankle", as far as they are known.
     """
-    where = {joint: xy_px[k] for k, joint in enumerate(skeleton.joints) if known[k] and np.isfinite(xy_px[k]).all()}
-    pairs = [[where[f"{side}_{joint}"] for side in ("left", "right") if f"{side}_{joint}" in where] for joint in below]
-    middles = [np.mean(pair, axis=0) for pair in pairs if pair]
+    where = parts_px(xy_px, known, skeleton)
+    middles = [where[f"{joint}s"] for joint in below if f"{joint}s" in where]
     if "neck" not in where or not middles:
         return 0.0
     up = where["neck"] - np.mean(middles, axis=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.camera import in_picture
 from posecore.skeleton import Skeleton
 
 # Shares of the stature, medians of 250 rendered pictures' people. "shoulders" are the middle of both, and so on.
@@ -27,24 +28,20 @@ def beyond_border_px(xy_px: NDArray, known: NDArray, skeleton: Skeleton, picture
     where that is not known, upright. The bone that looks largest tells its size, since others are seen shortened. What would
     be in the picture, hidden by something else, is left out; nothing is said of whom no bone is known.
     """
-    where = _parts(xy_px, known, skeleton)
+    where = parts_px(xy_px, known, skeleton)
     sizes_px = [np.linalg.norm(where[a] - where[b]) / share for (a, b), share in BONES.items() if {a, b} <= where.keys()]
     levels = [part for part in BELOW_TOP if part in where]
     if not sizes_px or not levels:
         return np.empty((0, 2))
     down_px = _down(where) * max(sizes_px)
-    rest_px = []
-    for depth in BELOW_TOP.values():
-        end = levels[0] if depth < BELOW_TOP[levels[0]] else levels[-1]
-        if depth < BELOW_TOP[levels[0]] or depth > BELOW_TOP[levels[-1]]:
-            rest_px.append(where[end] + (depth - BELOW_TOP[end]) * down_px)
-    places = np.array(rest_px).reshape(-1, 2)
-    inside = ((places > -0.5) & (places < np.array(picture_wh) - 0.5)).all(axis=1)
-    return places[~inside]
+    depth, ends = np.array(list(BELOW_TOP.values())), (levels[0], levels[-1])
+    above, below = (where[end] + (depth[:, None] - BELOW_TOP[end]) * down_px for end in ends)
+    rest_px = np.concatenate([above[depth < BELOW_TOP[ends[0]]], below[depth > BELOW_TOP[ends[1]]]])
+    return rest_px[~in_picture(rest_px, picture_wh)]
 
 
-def _parts(xy_px: NDArray, known: NDArray, skeleton: Skeleton) -> dict[str, NDArray[np.float64]]:
-    """Known joints by name, and the middles of pairs, of which one may do."""
+def parts_px(xy_px: NDArray, known: NDArray, skeleton: Skeleton) -> dict[str, NDArray[np.float64]]:
+    """Places (2,) by name of the joints (J, 2) marked in `known` (J,), and middles of pairs ("hips"), of which one may do."""
     where = {joint: xy_px[k] for k, joint in enumerate(skeleton.joints) if known[k] and np.isfinite(xy_px[k]).all()}
     for joint in ("shoulder", "hip", "knee", "ankle"):
         pair = [where[f"{side}_{joint}"] for side in ("left", "right") if f"{side}_{joint}" in where]

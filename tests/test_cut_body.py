@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posecore.camera import in_picture
 from posecore.crop import crop_from_detection, crop_from_points
 from posecore.cut_body import BELOW_TOP, BONES, beyond_border_px
 from posecore.skeleton import load_skeleton
@@ -85,6 +86,15 @@ def test_shortened_bones_do_not_make_a_body_smaller():
     np.testing.assert_array_equal(
         beyond_border_px(bent, known, OPENPOSE, size), beyond_border_px(straight(), known, OPENPOSE, size)
     )
+
+
+def test_a_picture_reaches_half_a_pixel_beyond_its_outer_pixels_centres():
+    x = np.array([-0.6, -0.4, 0.0, 7.4, 7.6, np.nan])
+    xy_px = np.stack(np.meshgrid(x, x / 2, indexing="ij"), axis=-1)
+    across = np.array([False, True, True, True, False, False])
+    down = (x / 2 > -0.5) & (x / 2 < 3.5)
+    np.testing.assert_array_equal(in_picture(xy_px, (8, 4)), across[:, None] & down)
+    assert in_picture(np.array([1.0, 1.0]), (8, 4)).shape == ()
 
 
 def test_what_would_be_in_the_picture_is_hidden_and_not_cut_off():

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.camera import in_picture
 from posecore.oks import joints_box
 from posecore.types import Crop
 from training.augment import AugmentConfig, change_colours, move_person, random_rotation, similarity, warp
@@ -117,7 +118,7 @@ def box_of(person: PersonLabel, shown: NDArray[np.bool_]) -> NDArray[np.float64]
 
 def inside(person: PersonLabel, size: int) -> NDArray[np.bool_]:
     """(26,) joints on the canvas."""
-    return np.all((person.xy_px > -0.5) & (person.xy_px < size - 0.5), axis=1)
+    return in_picture(person.xy_px, (size, size))
 
 
 def only_cut_out(person: PersonLabel, alpha: NDArray, reach_px: float) -> PersonLabel:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.camera import in_picture
 from posecore.errors import InputError
 from training.augment import AugmentConfig
 from training.coco import coco_layout, file_reader, load_coco
@@ -103,7 +104,6 @@ def _sample(scene: Scene, key: str) -> Sample:
 
 def _within(person: PersonLabel, size_wh: NDArray) -> PersonLabel:
     """As an annotator would have labelled the picture: joints beyond its border are not there, the box ends at it."""
-    inside = np.all((person.xy_px > -0.5) & (person.xy_px < size_wh - 0.5), axis=1)
-    trust = np.where(inside, person.trust, 0).astype(np.float32)
+    trust = np.where(in_picture(person.xy_px, size_wh), person.trust, 0).astype(np.float32)
     box = np.clip(person.box_xyxy_px, -0.5, np.tile(size_wh, 2) - 0.5).astype(np.float32)
     return replace(person, trust=trust, box_xyxy_px=box)

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from posecore.camera import Camera
+from posecore.camera import Camera, in_picture
 from posecore.errors import InputError
 from posecore.oks import joints_box
 from posecore.skeleton import convert, load_skeleton
@@ -169,7 +169,7 @@ def _sample(view: _View, row: int, skeleton: Skeleton3D) -> Sample | None:
 def label_person(xy_px: NDArray, xyz_m: NDArray, camera: Camera) -> PersonLabel | None:
     """Joints (26, 2) and (26, 3) in camera axes, NaN where unknown, as a label; None with too few of them in the picture."""
     known = np.isfinite(xy_px).all(axis=1)
-    inside = known & np.all((xy_px > -0.5) & (xy_px < np.array(camera.size_wh) - 0.5), axis=1)
+    inside = known & in_picture(xy_px, camera.size_wh)
     if inside.sum() < MIN_INSIDE * known.sum():
         return None
     box = joints_box(np.where(inside[:, None], xy_px, np.nan))
