@@ -19,7 +19,7 @@ from posecore.types import Crop
 from training.samples import PersonLabel
 
 SIDES = {(0.0, 1.0): 0.7, (0.0, -1.0): 0.1, (-1.0, 0.0): 0.1, (1.0, 0.0): 0.1}  # x right, y down: how often the border is there
-SHOWN = (0.35, 0.95)  # of the way from the person's far end to that beyond the border
+SHOWN = (0.25, 0.95)  # of the way from the person's far end to that beyond the border
 GUESS_TRUST = 0.5  # of what the labels' own trust is, beyond the border
 GUESS_SD = 0.25  # of the logarithm of the crop's side
 
