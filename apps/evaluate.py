@@ -49,6 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     lift.add_argument("--turned", action="store_true", help="crops turn with the body, as in a clip; not for mpi_inf_3dhp")
     lift.add_argument("--company", action="store_true", help="others of the photos stand behind and in front; for people")
     lift.add_argument("--second-opinion", action="store_true", help="with the detector's say in where limbs are, as in a clip")
+    lift.add_argument("--taught", action="store_true", help="people: those trained on; how much better tells what is missing")
     pose2sim = commands.add_parser("pose2sim", help="two real clips with 3D truth")
     pose2sim.add_argument("--height", type=float, help="the man's stature in metres; default 1.70")
     pose2sim.add_argument("--set", dest="words", action="append", default=[], metavar="NAME=VALUE", help="as for video3d")
@@ -71,7 +72,7 @@ def run_lift3d(options: argparse.Namespace) -> dict[str, Any]:
     """The lifter's figures."""
     from apps.evaluate_lift import evaluate_lifter
 
-    how = (options.turned, options.company, options.second_opinion)
+    how = (options.turned, options.company, options.second_opinion, options.taught)
     return evaluate_lifter(options.name, options.data, options.weights, *how)
 
 

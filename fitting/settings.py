@@ -15,7 +15,7 @@ class FitSettings:
 
     # 2D joints: standard deviation of a joint seen with score 1
     pixel_sigma_px: float = 2.0  # floor, in pixels; raise for blurred or strongly compressed video
-    pixel_sigma_body: float = 0.0103  # share of the person's height in the image, added in quadrature
+    pixel_sigma_body: float = 0.01  # share of the person's height in the image, added in quadrature
     pixel_memory_s: float = 0.06  # errors of a network change with the pose, not with the frame; 0 for independent ones
     pixel_outlier: float = 2.2  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure), up to 60 fps
     pixel_outside: float = 2.5  # 2D joints beyond the picture's border are guesses: their standard deviation, of the way beyond

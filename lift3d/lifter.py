@@ -21,7 +21,7 @@ from posecore.skeleton import LIMB_JOINTS, load_skeleton
 from posecore.types import Crop, Pose3D, expect_rgb
 from posecore.weights import Weights, load_weights
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v16.safetensors"
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "vnect_lite0-v17.safetensors"
 NETWORKS = tuple(STANDS_ON)
 Opinion = Callable[[NDArray[np.uint8]], NDArray[np.float32]]  # crops (B, S, S, 3) to LIMB_JOINTS' heat (B, 12, S / 8, S / 8)
 

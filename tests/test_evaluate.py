@@ -185,6 +185,8 @@ def test_the_truth_is_seen_by_the_clip_s_own_camera(clip, camera, tmp_path):
     [
         ("lift3d --set mpi_inf_3dhp --data . --turned", "leave --turned and --company out"),
         ("lift3d --set mpi_inf_3dhp --data . --company", "leave --turned and --company out"),
+        ("lift3d --set synthetic --data . --taught", "--taught: the set 'synthetic' holds nothing that was trained on"),
+        ("lift3d --set mpi_inf_3dhp --data . --taught", "--taught: the set 'mpi_inf_3dhp' holds nothing that was trained on"),
         ("pose2d --set people --data . --held-out", "--held-out picks from --annotations"),
         ("pose2d --composites 3 --set people --data .", "say one thing to evaluate on"),
         ("pose2d --set people --data . --images pictures", "--images belong to --annotations"),
@@ -349,6 +351,17 @@ def test_the_lifter_is_judged_by_its_error_bars_as_they_are_used(val_photos, mon
     figures = evaluate_lifter("people", tmp_path, None)
     assert figures["ccp_mpjpe_mm"] == pytest.approx(100, abs=0.1)
     assert figures["ccp_cover80_z"] == 1
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_the_lifter_is_asked_about_what_it_was_taught_only_where_that_is_wanted(taught, monkeypatch, tmp_path):
+    photos = [make_sample(random_person(seed)) for seed in range(3)]
+    splits = {"train": photos[:2], "val": photos[2:]}
+    monkeypatch.setattr("training.people.load_people", lambda folder, split: splits[split])
+    monkeypatch.setattr("lift3d.lifter.Lifter", lambda weights, opinion: Knowing(photos, 0.1))
+    figures = evaluate_lifter("people", tmp_path, None, taught=taught)
+    (people,) = (value for name, value in figures.items() if name.endswith("mpjpe_people"))
+    assert people == (2 if taught else 1)
 
 
 def test_the_actors_own_size_is_told_where_the_skeleton_is_their_own(monkeypatch, tmp_path):
