@@ -32,7 +32,7 @@ TEACHER_SCALE = 0.97  # the teacher's average adult to a knee-to-neck height of 
 HIDDEN_TRUST = 0.5  # of a joint that is trusted but hidden, or known only from the teacher
 GUESS_TRUST = 0.4  # of a joint derived from others by average proportions
 # Train photos that are val photos too, under another name, found by their looks; `load_people` leaves them out of train.
-# vnect_lite0-v15, from which v16 goes on, and openpose_light-v10 saw them: 12 of 1,241 val photos.
+# vnect_lite0-v15, from which v16 and v17 go on, and openpose_light-v10 saw them: 12 of 1,241 val photos.
 VAL_TWINS = frozenset(
     [f"lspet_{number:05d}.jpg" for number in (8155, 5488, 4433, 4002, 2423, 1479, 7818, 3153, 457, 8720)]
     + ["ccp_0078.jpg", "sports_figure_skating_men__Image_4989.jpg"]
