@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from posecore.camera import in_picture
 from posecore.heatmap import cells_to_px, px_to_cells
 
 STRIDE = 8
@@ -34,8 +35,7 @@ def encode_heat(xy_px: NDArray, cells: int) -> NDArray[np.float32]:
     """(J, 2) crop pixels to (J, cells, cells) distributions summing to 1; zero for joints outside the crop or NaN."""
     xy = to_cells(xy_px)
     grid = np.arange(cells)
-    inside = np.isfinite(xy) & (xy > -0.5) & (xy < cells - 0.5)
-    on = np.asarray(inside.all(axis=1), dtype=np.float64)[:, None]
+    on = in_picture(xy, (cells, cells)).astype(np.float64)[:, None]
     xy = np.asarray(np.where(on > 0, xy, 0.0))
     gx, gy = (np.asarray(np.exp(-0.5 * ((grid - xy[:, k, None]) / HEAT_SIGMA_CELLS) ** 2)) for k in (0, 1))
     heat = gy[:, :, None] * gx[:, None, :] * on[:, :, None]
