@@ -67,6 +67,9 @@ def _add_still_arguments(stills: argparse.ArgumentParser) -> None:
         "--in-line", type=float, default=0.0, metavar="SHARE", help="share with others before or behind the subject (default 0)"
     )
     stills.add_argument(
+        "--high", type=float, default=0.0, metavar="SHARE", help="share from high up, looking down 10 to 45 degrees (default 0)"
+    )
+    stills.add_argument(
         "--half", type=float, default=0.0, metavar="SHARE", help="share of close-ups of the upper or lower body (default 0)"
     )
     stills.add_argument("--workers", type=int, default=1, help="processes, one core each (default 1)")
@@ -108,6 +111,7 @@ def _render_stills(args: argparse.Namespace) -> None:
         ("--balancing", args.balancing),
         ("--bare", args.bare),
         ("--in-line", args.in_line),
+        ("--high", args.high),
         ("--half", args.half),
     ):
         if share is not None and not 0 <= share <= 1:
@@ -141,7 +145,7 @@ def _mix_of(args: argparse.Namespace) -> StillMix:
     pose = PoseMix(balancing=args.balancing)
     if args.free_arms is not None:
         pose = replace(pose, free_arms=args.free_arms, folded=FOLDED if args.folded is None else args.folded)
-    return StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, half=args.half, pose=pose)
+    return StillMix(size_px=args.size, bare=args.bare, in_line=args.in_line, high=args.high, half=args.half, pose=pose)
 
 
 def _render_clip(args: argparse.Namespace) -> None:

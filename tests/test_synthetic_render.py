@@ -1,6 +1,7 @@
 """Rendering and labels against geometry: needs moderngl with EGL, and the shared asset pack for people."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,31 @@ def test_cameras_turn_with_the_stage():
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_euler("y", 1.1).as_matrix()
     assert look_at(turn[:3, :3] @ [0, 1.2, 4], np.array([0.0, 1.0, 0.0])) == pytest.approx(T @ turn.T, abs=1e-12)
+
+
+def test_high_cameras_look_down_on_the_subject(studio):
+    """Standing people's trunks lean towards a camera that looks down, and towards one at chest height not."""
+    from training.synthetic.stills import StillMix
+
+    def leans(high):
+        seen, rng = copy.copy(studio), np.random.default_rng(11)
+        seen.mix = StillMix(size_px=128, high=high, pose=replace(studio.mix.pose, sitting=0, crouching=0, lying=0, noisy=0))
+        people = [seen.make(rng).people[0].xyz_m for _ in range(6)]
+        trunks = np.array([xyz[JOINTS.index("neck")] - xyz[JOINTS.index("pelvis")] for xyz in people])
+        return np.degrees(np.arctan2(-trunks[:, 2], -trunks[:, 1]))
+
+    assert 10 < np.median(leans(1.0)) < 45
+    assert np.abs(np.median(leans(0.0))) < 10
+
+
+def test_an_eye_high_up_is_as_far_away_as_any_and_looks_down_by_its_angle():
+    from training.synthetic.viewpoint import sample_high_eye
+
+    rng, target = np.random.default_rng(2), np.array([0.3, 0.9, -0.2])
+    off = np.array([sample_high_eye(target, rng) for _ in range(300)]) - target
+    distance, down = np.linalg.norm(off, axis=1), np.degrees(np.arcsin(off[:, 1] / np.linalg.norm(off, axis=1)))
+    assert (distance.min(), distance.max()) == pytest.approx((1.8, 6.0), abs=0.1)
+    assert (down.min(), down.max()) == pytest.approx((10.0, 45.0), abs=0.5)
 
 
 def test_people_in_line_stand_before_and_behind_the_subject(studio):

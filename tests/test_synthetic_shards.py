@@ -31,6 +31,7 @@ def write_stills(folder, mix, name="train_0_0000.npz", count=2):
         (["--bare", "1"], "bare 0.0 there, 1.0 wanted"),
         (["--half", "0.5"], "half 0.0 there"),
         (["--in-line", "1"], "in_line"),
+        (["--high", "0.4"], "high 0.0 there, 0.4 wanted"),
         (["--balancing", "1"], "pose.balancing"),
         (["--free-arms", "0.9", "--folded", "0.7"], "pose.folded 0.0 there, 0.7 wanted"),
         (["--size", "96"], "size_px 64 there, 96 wanted"),

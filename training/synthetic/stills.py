@@ -26,7 +26,7 @@ from training.synthetic.rendered import JOINTS, PersonLabel, ShardWriter, check_
 from training.synthetic.renderer import Draw, Light, Picture, Renderer
 from training.synthetic.scene import SceneTextures, backdrop_image, occluder, room, seat
 from training.synthetic.sensor import SensorLook, develop
-from training.synthetic.viewpoint import crop_camera, look_at, sample_eye
+from training.synthetic.viewpoint import crop_camera, look_at, sample_eye, sample_high_eye
 
 Rng = np.random.Generator
 _PELVIS = JOINTS.index("pelvis")
@@ -47,6 +47,7 @@ class StillMix:
     second_person: float = 0.25  # share of pictures with another person near by
     in_line: float = 0.0  # share of pictures in which one or two others stand before or behind the subject, as people cross
     room: float = 0.5  # share in a synthetic room; the others stand before a flat backdrop
+    high: float = 0.0  # share from a camera high up that looks down at the subject, as those in the corners of rooms
     half: float = 0.0  # share of close-ups of the subject's upper or lower half, as before a webcam
     occluded: float = 0.22  # share with something held in front
     floor_shadow: float = 0.75  # share of flat backdrops with shadows on the invisible floor
@@ -99,7 +100,8 @@ class StillStudio:
         cast = self._cast(rng)
         subject = cast.poses[0].joints_m
         target = subject[_PELVIS] + rng.normal(0, 0.12, 3)
-        eye = sample_eye(target, rng)
+        high = self.mix.high > 0 and bool(rng.random() < self.mix.high)  # no number drawn where off
+        eye = (sample_high_eye if high else sample_eye)(target, rng)
         if cast.in_line:
             cast = _lined_up(cast, eye, rng)
         T_camera_stage = look_at(eye, target, rng.normal(0, 3))

@@ -10,6 +10,7 @@ from posecore.camera import Camera
 
 # The z-up world of docs/conventions.md to the stage, whose y is up.
 T_STAGE_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+_LOOKING_DOWN_DEG = (10.0, 45.0)
 _CROP_SPAN = (0.55, 0.88)  # of the crop's side, the longer side of the box of a person's joints
 
 
@@ -32,6 +33,12 @@ def sample_eye(target_m: NDArray, rng: np.random.Generator) -> NDArray[np.float6
     eye = target_m + distance * np.array([np.sin(yaw), 0.0, np.cos(yaw)])
     eye[1] = np.clip(rng.normal(1.35, 0.5), 0.25, 3.0)
     return eye
+
+
+def sample_high_eye(target_m: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(3,) a place for an eye that looks down at the target by 10 to 45 degrees from 1.8 to 6 m, at any yaw."""
+    distance, yaw, down = rng.uniform(1.8, 6.0), rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(*_LOOKING_DOWN_DEG))
+    return target_m + distance * np.array([np.sin(yaw) * np.cos(down), np.sin(down), np.cos(yaw) * np.cos(down)])
 
 
 def crop_camera(joints_m: NDArray, T_camera_stage: NDArray, size_px: int, rng: np.random.Generator) -> Camera:
