@@ -198,14 +198,22 @@ def depth_velocity(root_m: Floats, time_s: Floats, sigma_mps: float, joined: NDA
     return np.sum(slope * (root_m[1:] - root_m[:-1]), axis=1), slope
 
 
-def resting_feet(feet_m: Floats, time_s: Floats, resting: Floats, sigma_mps: float) -> tuple[Floats, Floats]:
-    """Velocities of resting points: residual (T - 1, F, 3) and its slope (T - 1, F) by the later position.
+def resting_feet(
+    feet_m: Floats, time_s: Floats, resting: Floats, sigma_mps: float, outlier: float
+) -> tuple[tuple[Floats, Floats], float]:
+    """Velocities of resting points: residual (T - 1, F, 3) and its slope (T - 1, F) by the later position; and their loss.
 
-    feet_m (T, F, 3); resting (T - 1, F) in 0..1 is the weight of each. The slope by the earlier position is the negative.
+    feet_m (T, F, 3); resting (T - 1, F) in 0..1 is the weight of each. The loss is Geman-McClure's: a foot at `outlier` times
+    sigma_mps, at any frame rate, costs half its square. Both arrays carry the root of its weight and of `resting`. The slope
+    by the earlier position is the negative.
     """
     dt = np.diff(time_s)[:, None]
-    slope = np.sqrt(resting * 30.0 * dt) / (sigma_mps * dt)
-    return np.diff(feet_m, axis=0) * slope[..., None], slope
+    fresh = np.sqrt(30.0 * dt)
+    slope = fresh / (sigma_mps * dt)
+    residual = np.diff(feet_m, axis=0) * slope[..., None]
+    loss, weight = robust_weight(residual, outlier * fresh)
+    share = np.sqrt(resting * weight)
+    return (residual * share[..., None], slope * share), float(np.vdot(resting, loss))
 
 
 def floor_height(xyz_m: Floats, up: Floats, height_m: Floats, inverse_sigma: Floats, stands: NDArray[np.bool_]) -> PointTerm:

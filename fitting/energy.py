@@ -41,7 +41,7 @@ class Evaluated:
     """Every residual at a pose, and the energy they add up to; `assemble` makes the Gauss-Newton system of it.
 
     points: terms with their robust weights (T, J); depth: residual and slope of the root's velocity along the ray; feet: those
-    of resting feet. These two and `motion` are None where there are too few frames for them.
+    of resting feet, times the roots of their weights. These two and `motion` are None where there are too few frames for them.
     """
 
     placed: Placed
@@ -58,15 +58,16 @@ def evaluate(problem: Problem, pose: Pose) -> Evaluated:
     m, s = problem.measured, problem.settings
     placed = place(pose, problem.bone_length_m)
     terms = [(term, *costs.robust_weight(term.residual, scale)) for term, scale in point_terms(problem, placed)]
-    dofs, depth, feet, motion = _dof_terms(problem, pose), None, None, None
+    dofs, depth, feet, motion, held = _dof_terms(problem, pose), None, None, None, 0.0
     if len(pose) > 1:
         depth = costs.depth_velocity(pose.root_m, m.time_s, s.depth_velocity_mps, m.joined)
     if problem.resting is not None and problem.resting.any():
-        feet = costs.resting_feet(placed.xyz_m[:, foot_joints()], m.time_s, problem.resting, s.contact_sigma_mps)
+        found = placed.xyz_m[:, foot_joints()]
+        feet, held = costs.resting_feet(found, m.time_s, problem.resting, s.contact_sigma_mps, s.contact_outlier)
     if len(pose) > 2:
         motion = costs.smoothness(pose, m.time_s, motion_sigma(s), m.joined)
     energy = sum(float(loss.sum()) for _, loss, _ in terms) + sum(_squared(term.residual) for term in dofs)
-    energy += sum(_squared(pair[0]) for pair in (depth, feet) if pair is not None)
+    energy += held + (0.0 if depth is None else _squared(depth[0]))
     energy += 0.0 if motion is None else _squared(motion.residual)
     return Evaluated(placed, [(term, weight) for term, _, weight in terms], dofs, depth, feet, motion, energy)
 

@@ -15,7 +15,7 @@ class FitSettings:
 
     # 2D joints: standard deviation of a joint seen with score 1
     pixel_sigma_px: float = 2.0  # floor, in pixels; raise for blurred or strongly compressed video
-    pixel_sigma_body: float = 0.01  # share of the person's height in the image, added in quadrature
+    pixel_sigma_body: float = 0.0085  # share of the person's height in the image, added in quadrature
     pixel_memory_s: float = 0.06  # errors of a network change with the pose, not with the frame; 0 for independent ones
     pixel_outlier: float = 2.2  # standard deviations at which a 2D joint starts to lose its say (Geman-McClure), up to 60 fps
     pixel_outside: float = 2.5  # 2D joints beyond the picture's border are guesses: their standard deviation, of the way beyond
@@ -26,19 +26,20 @@ class FitSettings:
     lift_outlier: float = 2.0  # standard deviations, as pixel_outlier
     score_floor: float = 0.05  # joints with a lower score are not measurements at all
     # motion
-    root_acceleration_mps2: float = 8.0  # at 30 frames a second; motion capture shows 5 in the mean, and jerks beyond
+    root_acceleration_mps2: float = 10.0  # at 30 frames a second; motion capture shows 5 in the mean, and jerks beyond
     restlessness: float = 2.2  # factor on every angle's acceleration of body.yaml; lower is smoother, 1 loses jerk
     depth_velocity_mps: float = 1.5  # along the viewing ray; lower if depth wobbles
     # body
     prior: float = 0.5  # strength of the weak pull of hips, shoulders and neck to their middle; 0 turns it off
-    hinge_prior: float = 0.1  # of all other joints; weaker, because what is seen of them says more than what is usual
+    hinge_prior: float = 0.07  # of all other joints; weaker, because what is seen of them says more than what is usual
     limit_rad: float = 0.05  # how far a joint may pass its range for one standard deviation
     # feet and floor
     contact: bool = True  # hold resting feet still
     contact_s: float = 0.10  # shorter rests are chance, seconds
     still_mps: float = 0.43  # slower than this across the viewing ray, a foot may rest
     still_along_mps: float = 1.2  # and slower than this along it
-    contact_sigma_mps: float = 0.15  # how still a resting foot is held; 0.15 m/s is 5 mm a frame at 30 frames a second
+    contact_sigma_mps: float = 0.14  # how still a resting foot is held; 0.14 m/s is 5 mm a frame at 30 frames a second
+    contact_outlier: float = 2.5  # standard deviations, as pixel_outlier: a foot may have been taken to rest while it moves
     floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
     floor_sigma_m: float = 0.05  # how well shoe soles, heels and joints obey the plane, where feet fix it
     floor_outlier: float = 3.0  # standard deviations, as pixel_outlier: a foot may also rest on a stool
@@ -53,6 +54,6 @@ class FitSettings:
     fill_gap_s: float = 0.5  # shorter absences are bridged, longer ones stay empty
     # solver
     iterations: int = 12  # at most, per pass
-    tolerance: float = 2e-2  # relative decrease of the energy that counts as progress
+    tolerance: float = 1.8e-2  # relative decrease of the energy that counts as progress
     window_frames: int = 1500  # frames solved together in long clips; memory grows with it, results do not change
     overlap_s: float = 1.0  # on both sides of a window

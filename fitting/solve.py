@@ -28,7 +28,7 @@ from posecore.types import Motion, Track
 Floats = NDArray[np.float64]
 ASSUMED_FOCAL_SIGMA, GIVEN_FOCAL_SIGMA = 0.2, 0.01
 ASSUMED_STATURE_SIGMA, GIVEN_STATURE_SIGMA = 0.04, 0.006
-COARSE = 5.0  # the first pass only has to find feet and floor
+COARSE = 6.0  # the first pass only has to find feet and floor
 
 
 def with_feet(problem: Problem, pose: Pose) -> Problem:

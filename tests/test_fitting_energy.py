@@ -36,15 +36,28 @@ def test_walking_away_costs_the_square_of_its_speed_and_walking_across_nothing()
         assert more == pytest.approx(cost * (len(TIME) - 1), abs=1e-3)
 
 
-def test_a_resting_foot_that_moves_costs_the_square_of_its_speed():
-    """All four foot points at 0.3 m/s, held by as many standard deviations as that is of what a resting foot is allowed."""
+@pytest.mark.parametrize("speed_mps", [0.05, 0.3, 3.0])
+def test_a_resting_foot_that_moves_costs_the_square_of_its_speed_until_it_is_let_go(speed_mps):
+    """All four foot points, held by as many standard deviations as their speed is of what a resting foot is allowed, at most
+    by `contact_outlier` of them: Geman-McClure's s c^2 / (s + c^2)."""
     settings = FitSettings()
     pose, rests = rest_pose(len(TIME)), np.ones((len(TIME) - 1, 4))
-    pose.root_m[:] = np.array([0.0, 0.0, 4.0]) + 0.3 * TIME[:, None] * [1.0, 0.0, 0.0]
-    one = (0.3 / settings.contact_sigma_mps) ** 2
+    pose.root_m[:] = np.array([0.0, 0.0, 4.0]) + speed_mps * TIME[:, None] * [1.0, 0.0, 0.0]
+    square, most = (speed_mps / settings.contact_sigma_mps) ** 2, settings.contact_outlier**2
+    one = square * most / (square + most)
     for resting in (rests, 0.5 * rests, np.eye(len(rests), 4)):
         more = energy_of(pose, settings, resting=resting) - energy_of(pose, settings)
         assert more == pytest.approx(one * resting.sum(), rel=1e-6)
+
+
+def test_a_resting_foot_costs_the_same_at_every_frame_rate():
+    def loss(rate_hz):
+        time_s = np.arange(0, 1 + 1e-9, 1 / rate_hz)
+        feet_m = np.zeros((len(time_s), 4, 3))
+        feet_m[..., 0] = np.array([0.05, 0.2, 0.6, 2.0]) * time_s[:, None]
+        return costs.resting_feet(feet_m, time_s, np.ones((len(time_s) - 1, 4)), 0.14, 2.5)[1]
+
+    assert loss(240) == pytest.approx(loss(30), rel=1e-9)
 
 
 def mirror_image(pose: Pose) -> Pose:
