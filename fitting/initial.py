@@ -31,19 +31,18 @@ def root_positions(lifted_m: Floats, xy_px: Floats, weight: Floats, camera: Came
     least squares with weights (T, 21), repeated with Geman-McClure weights of the errors against a displaced joint.
     """
     ray = image_to_ray(xy_px, camera)[..., :2]
-    A = np.zeros((*ray.shape, 3))
-    A[..., 0, 0] = A[..., 1, 1] = 1.0
-    A[..., 2] = -ray
     b = ray * lifted_m[..., 2:] - lifted_m[..., :2]
     robust, root = np.ones_like(weight), np.full((len(ray), 3), np.nan)
     enough = (weight > 0).sum(axis=1) >= 2
     for _ in range(rounds):
-        w = (weight * robust)[enough, :, None, None]
-        At = np.swapaxes(A[enough] * w, -1, -2)
-        normal = (At @ A[enough]).sum(axis=1) + 1e-9 * np.eye(3)
-        right = (At @ b[enough][..., None]).sum(axis=1)
-        root[enough] = np.linalg.solve(normal, right)[..., 0]
-        error = np.linalg.norm((A @ root[:, None, :, None])[..., 0] - b, axis=-1)
+        w, x, y = (weight * robust)[enough, :, None], ray[enough], b[enough]
+        normal, right = np.zeros((len(x), 3, 3)), np.empty((len(x), 3, 1))
+        normal[:, 0, 0] = normal[:, 1, 1] = w.sum(axis=(1, 2))
+        normal[:, 2, :2] = normal[:, :2, 2] = -(w * x).sum(axis=1)
+        normal[:, 2, 2] = (w * x * x).sum(axis=(1, 2))
+        right[:, :2, 0], right[:, 2, 0] = (w * y).sum(axis=1), -(w * x * y).sum(axis=(1, 2))
+        root[enough] = np.linalg.solve(normal + 1e-9 * np.eye(3), right)[..., 0]
+        error = np.linalg.norm(root[:, None, :2] - ray * root[:, None, 2:] - b, axis=-1)
         middle = np.nanmedian(np.where(weight > 0, error, np.nan)[enough], axis=1) if enough.any() else np.zeros(0)
         robust[enough] = 1 / (1 + (error[enough] / (3 * middle[:, None] + 1e-6)) ** 2) ** 2
     return root
@@ -88,11 +87,12 @@ def start_pose(measured: Measurements, camera: Camera) -> Pose:
     """A pose for every row from the lifted joints and the image; rows without measurements take their neighbours'."""
     known = measured.inverse_m[..., 0] > 0
     lifted = _completed(measured.lifted_m, known)
-    trunk = _trunk(_calm(lifted, measured), np.asarray(known.any(axis=0)))
+    calm = _calm(lifted, measured)
+    trunk = _trunk(calm, np.asarray(known.any(axis=0)))
     if trunk is None:
         pose = rest_pose(len(measured))
     else:
-        pose = _pose_of(_calm(lifted, measured), *trunk)
+        pose = _pose_of(calm, *trunk)
         pose.ball[:] = rotation.nearest(_calm(pose.ball, measured))
     root = root_positions(lifted, measured.xy_px, np.where(measured.inverse_px > 0, measured.score, 0.0), camera)
     good = np.isfinite(root).all(axis=1) & (root[:, 2] > 0.3) & (root[:, 2] < 100.0)
