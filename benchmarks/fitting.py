@@ -54,7 +54,7 @@ ABLATION: dict[str, dict[str, Any]] = {
     "without prior": {"prior": 0.0, "hinge_prior": 0.0},
     "without contact and floor": {"contact": False},
     "without floor": {"floor": False},
-    "without robust loss": {"pixel_outlier": 1e3, "lift_outlier": 1e3},
+    "without robust loss": {"pixel_outlier": 1e3, "lift_outlier": 1e3, "contact_outlier": 1e3},
     "noise taken as independent": {"lift_memory_s": 0.0, "pixel_memory_s": 0.0},
 }
 
