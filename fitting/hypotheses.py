@@ -30,7 +30,7 @@ SIDES = {"arms": ("shoulder", "elbow", "wrist", "hand"), "legs": ("hip", "knee",
 IMAGE_STEP, BODY_STEP_M, STEP_CAP = 0.08, 0.15, 4.0  # what a joint may move in 1/30 s: share of body height, metres; its cap
 SWITCH_COST, EXCHANGED_COST = 10.0, 0.5  # per change of opinion and per 1/30 s exchanged: networks are mostly right
 MARGIN_S, MARGIN_FRAMES, MOST_TRIALS, GAIN = 0.2, 12, 12, 8.0  # a trial takes so much of what comes before and next
-TRIAL_STEPS, FIRST_STEPS, LEADERS = 5, 1, 2  # all trials take the first steps, the leaders the rest
+TRIAL_STEPS, FIRST_STEPS, LEADERS = 5, 1, 2  # all trials take the first step, the leaders the rest
 
 
 def _steps(measured: Measurements, first: list[int], second: list[int]) -> Floats:

@@ -27,7 +27,7 @@ LEFT: Pairs = (
 def root_positions(lifted_m: Floats, xy_px: Floats, weight: Floats, camera: Camera, rounds: int = 5) -> Floats:
     """(T, 3) root so that lifted joints (T, 21, 3) fall on xy_px (T, 21, 2); NaN where fewer than two joints count.
 
-    x = X / Z of the undistorted pixel gives two equations per joint that are linear in the root: tx - x tz = x Z - X. Solved by
+    u = X / Z of the undistorted pixel gives two equations per joint that are linear in the root: tx - u tz = u Z - X. Solved by
     least squares with weights (T, 21), repeated with Geman-McClure weights of the errors against a displaced joint.
     """
     ray = image_to_ray(xy_px, camera)[..., :2]
@@ -35,12 +35,12 @@ def root_positions(lifted_m: Floats, xy_px: Floats, weight: Floats, camera: Came
     robust, root = np.ones_like(weight), np.full((len(ray), 3), np.nan)
     enough = (weight > 0).sum(axis=1) >= 2
     for _ in range(rounds):
-        w, x, y = (weight * robust)[enough, :, None], ray[enough], b[enough]
-        normal, right = np.zeros((len(x), 3, 3)), np.empty((len(x), 3, 1))
+        w, u, shift = (weight * robust)[enough, :, None], ray[enough], b[enough]
+        normal, right = np.zeros((len(u), 3, 3)), np.empty((len(u), 3, 1))
         normal[:, 0, 0] = normal[:, 1, 1] = w.sum(axis=(1, 2))
-        normal[:, 2, :2] = normal[:, :2, 2] = -(w * x).sum(axis=1)
-        normal[:, 2, 2] = (w * x * x).sum(axis=(1, 2))
-        right[:, :2, 0], right[:, 2, 0] = (w * y).sum(axis=1), -(w * x * y).sum(axis=(1, 2))
+        normal[:, 2, :2] = normal[:, :2, 2] = -(w * u).sum(axis=1)
+        normal[:, 2, 2] = (w * u * u).sum(axis=(1, 2))
+        right[:, :2, 0], right[:, 2, 0] = (w * shift).sum(axis=1), -(w * u * shift).sum(axis=(1, 2))
         root[enough] = np.linalg.solve(normal + 1e-9 * np.eye(3), right)[..., 0]
         error = np.linalg.norm(root[:, None, :2] - ray * root[:, None, 2:] - b, axis=-1)
         middle = np.nanmedian(np.where(weight > 0, error, np.nan)[enough], axis=1) if enough.any() else np.zeros(0)

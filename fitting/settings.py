@@ -39,7 +39,7 @@ class FitSettings:
     still_mps: float = 0.43  # slower than this across the viewing ray, a foot may rest
     still_along_mps: float = 1.2  # and slower than this along it
     contact_sigma_mps: float = 0.14  # how still a resting foot is held; 0.14 m/s is 5 mm a frame at 30 frames a second
-    contact_outlier: float = 2.5  # standard deviations, as pixel_outlier: a foot may have been taken to rest while it moves
+    contact_outlier: float = 2.5  # standard deviations at which it slips the hold, at any fps: it may have moved after all
     floor: bool = True  # put resting feet on one plane where they fix one; off for stairs and rough ground
     floor_sigma_m: float = 0.05  # how well shoe soles, heels and joints obey the plane, where feet fix it
     floor_outlier: float = 3.0  # standard deviations, as pixel_outlier: a foot may also rest on a stool

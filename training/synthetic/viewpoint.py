@@ -10,7 +10,7 @@ from posecore.camera import Camera
 
 # The z-up world of docs/conventions.md to the stage, whose y is up.
 T_STAGE_WORLD = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-_LOOKING_DOWN_DEG = (10.0, 45.0)
+_DISTANCE_M, _LOOKING_DOWN_DEG = (1.8, 6.0), (10.0, 45.0)
 _CROP_SPAN = (0.55, 0.88)  # of the crop's side, the longer side of the box of a person's joints
 
 
@@ -29,7 +29,7 @@ def look_at(eye_m: NDArray, target_m: NDArray, roll_deg: float = 0.0) -> NDArray
 
 def sample_eye(target_m: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
     """(3,) a place for the eye: 1.8 to 6 m around the target at any yaw, 0.25 to 3 m high, mostly chest high."""
-    distance, yaw = rng.uniform(1.8, 6.0), rng.uniform(-np.pi, np.pi)
+    distance, yaw = rng.uniform(*_DISTANCE_M), rng.uniform(-np.pi, np.pi)
     eye = target_m + distance * np.array([np.sin(yaw), 0.0, np.cos(yaw)])
     eye[1] = np.clip(rng.normal(1.35, 0.5), 0.25, 3.0)
     return eye
@@ -37,7 +37,7 @@ def sample_eye(target_m: NDArray, rng: np.random.Generator) -> NDArray[np.float6
 
 def sample_high_eye(target_m: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
     """(3,) a place for an eye that looks down at the target by 10 to 45 degrees from 1.8 to 6 m, at any yaw."""
-    distance, yaw, down = rng.uniform(1.8, 6.0), rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(*_LOOKING_DOWN_DEG))
+    distance, yaw, down = rng.uniform(*_DISTANCE_M), rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(*_LOOKING_DOWN_DEG))
     return target_m + distance * np.array([np.sin(yaw) * np.cos(down), np.sin(down), np.cos(yaw) * np.cos(down)])
 
 
